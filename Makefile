@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The work is done by scripts/; see there, and README.md.
+
+export MACHINE MODE T ACCEL LINUX_SRC JOBS O P SIGNOFF TRAILERS
+
+.PHONY: run test help clean distclean tree series bisect-check refresh \
+	bench-dispatch
+.NOTPARALLEL:
+
+run:
+	@scripts/deps
+	@scripts/run
+
+test:
+	@scripts/deps
+	@scripts/test
+
+tree:
+	@scripts/deps
+	@scripts/fetch
+	@scripts/compose
+
+series: tree
+	@scripts/series
+
+bisect-check: tree
+	@scripts/bisect-check
+
+bench-dispatch: tree
+	@scripts/bench-dispatch
+
+refresh:
+	@scripts/refresh
+
+clean:
+	@scripts/clean
+
+distclean:
+	@scripts/clean --cache
+
+help:
+	@echo 'make run             build the kernel, boot it, show what its devices did'
+	@echo 'make test            run all tests; results in out/'
+	@echo 'make tree            fetch the base and compose the kernel tree out/linux'
+	@echo 'make refresh         write edits in out/linux back into patches/ and new files'
+	@echo 'make series          write the mails of the patch series to out/series'
+	@echo 'make bisect-check    build the kernel after every patch'
+	@echo 'make bench-dispatch  count the instructions of the mapping fast path'
+	@echo 'make clean           remove what was built (out/); edits in out/linux stop it'
+	@echo 'make distclean       clean, and remove the cache of downloads'
+	@echo
+	@echo 'MACHINE=q35|all      the machine to boot (default q35)'
+	@echo 'MODE=<mode>,...|all  its modes for make run (default layers)'
+	@echo 'T=<suite>,...        the suites of make test (default all; T=list names them)'
+	@echo 'ACCEL=auto|kvm|tcg   how QEMU runs the machine (default auto)'
+	@echo 'LINUX_SRC=<path>     the base: a Linux 7.3.y tree, git tree or tarball'
+	@echo 'JOBS=<n>  O=<dir>    compiler jobs; directory of all output (default out)'
+	@echo 'P=<patch>            the patch to refresh, a number or a file name'
+	@echo "SIGNOFF='Name <mail>' TRAILERS='Key: value; ...'   added by make series"

@@ -1,0 +1,849 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Tests of the DMA API with a device that moves real data: QEMU's "edu" card
+ * (docs/specs/edu in QEMU).  It has a buffer of 4 KiB, an engine that copies
+ * between it and memory, and an address mask of 28 bits unless QEMU is told
+ * otherwise.  The engine silently cuts an address down to that mask, so this
+ * driver never gives it one that does not fit.
+ *
+ * Write to <debugfs>/dma_edu_test/<device>/run to run the tests, read "ktap"
+ * there for the result.
+ */
+#include <linux/completion.h>
+#include <linux/debugfs.h>
+#include <linux/dma-mapping.h>
+#include <linux/highmem.h>
+#include <linux/interrupt.h>
+#include <linux/io.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/pci.h>
+#include <linux/prandom.h>
+#include <linux/scatterlist.h>
+#include <linux/sched/signal.h>
+#include <linux/seq_buf.h>
+#include <linux/seq_file.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+
+#define EDU_VENDOR		0x1234
+#define EDU_DEVICE		0x11e8
+
+#define EDU_ID			0x00
+#define EDU_ID_MASK		0xffff
+#define EDU_ID_VALUE		0x00ed
+#define EDU_IRQ_STATUS		0x24
+#define EDU_IRQ_ACK		0x64
+#define EDU_DMA_SRC		0x80
+#define EDU_DMA_DST		0x88
+#define EDU_DMA_COUNT		0x90
+#define EDU_DMA_CMD		0x98
+
+#define EDU_CMD_RUN		BIT(0)
+#define EDU_CMD_TO_MEMORY	BIT(1)
+#define EDU_CMD_IRQ		BIT(2)
+#define EDU_IRQ_DMA		BIT(8)
+
+#define EDU_BUFFER		0x40000
+/* Half of the device's buffer: QEMU 7.2 aborts when all of it is asked for. */
+#define EDU_MAX			2048
+#define EDU_ORDER		2
+#define EDU_BLOCK		(PAGE_SIZE << EDU_ORDER)
+#define EDU_FILL		0x5a
+#define EDU_SKIP		1
+#define EDU_REPORT_SIZE		SZ_8K
+
+static unsigned int mask_bits = 28;
+module_param(mask_bits, uint, 0444);
+MODULE_PARM_DESC(mask_bits, "width of the devices' DMA mask (default 28)");
+
+static char *masks;
+module_param(masks, charp, 0444);
+MODULE_PARM_DESC(masks,
+		 "<PCI address>=<bits>[,...] for devices with another mask");
+
+static unsigned int transfers = 4;
+module_param(transfers, uint, 0644);
+MODULE_PARM_DESC(transfers, "round trips of the random test (default 4)");
+
+static unsigned int seed = 1;
+module_param(seed, uint, 0644);
+MODULE_PARM_DESC(seed, "where the generated data starts (default 1)");
+
+static unsigned int timeout_ms = 5000;
+module_param(timeout_ms, uint, 0644);
+MODULE_PARM_DESC(timeout_ms, "limit for one transfer (default 5000)");
+
+static bool spoil;
+module_param(spoil, bool, 0644);
+MODULE_PARM_DESC(spoil, "damage received data: the tests have to fail");
+
+static bool leak;
+module_param(leak, bool, 0644);
+MODULE_PARM_DESC(leak, "leave a mapping behind at removal, on purpose");
+
+static struct dentry *edu_root;
+
+/**
+ * struct edu - one card
+ * @pdev: the card
+ * @regs: its registers
+ * @mask: what the engine can address, also the DMA mask
+ * @done: the engine has finished
+ * @lock: one run at a time; protects everything below but @dir
+ * @random: state of the data generator
+ * @expect: what the device should bring back
+ * @note: why the current test failed or was skipped
+ * @report: KTAP of the last run
+ * @text: its bytes
+ * @dir: debugfs directory
+ */
+struct edu {
+	struct pci_dev *pdev;
+	void __iomem *regs;
+	u64 mask;
+	struct completion done;
+	struct mutex lock;	/* one run at a time, and what follows */
+	struct rnd_state random;
+	u8 expect[EDU_MAX];
+	char note[128];
+	struct seq_buf report;
+	char *text;
+	struct dentry *dir;
+};
+
+struct edu_test {
+	const char *name;
+	int (*run)(struct edu *edu);
+};
+
+static struct device *edu_dev(struct edu *edu)
+{
+	return &edu->pdev->dev;
+}
+
+static __printf(3, 4) int edu_fail(struct edu *edu, int err,
+				   const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	vscnprintf(edu->note, sizeof(edu->note), fmt, args);
+	va_end(args);
+	return err;
+}
+
+static irqreturn_t edu_irq(int irq, void *data)
+{
+	struct edu *edu = data;
+	u32 status = readl(edu->regs + EDU_IRQ_STATUS);
+
+	/* All ones: the card has been pulled out. */
+	if (!status || status == U32_MAX)
+		return IRQ_NONE;
+	writel(status, edu->regs + EDU_IRQ_ACK);
+	if (status & EDU_IRQ_DMA)
+		complete(&edu->done);
+	return IRQ_HANDLED;
+}
+
+/* Lets the engine copy @len bytes between @addr and its buffer at @offset. */
+static int edu_copy(struct edu *edu, dma_addr_t addr, size_t len,
+		    size_t offset, bool to_memory)
+{
+	u64 buffer = EDU_BUFFER + offset;
+	u64 cmd = EDU_CMD_RUN | EDU_CMD_IRQ;
+
+	if (addr + len - 1 > edu->mask)
+		return edu_fail(edu, -ERANGE, "%pad+%zu is beyond the mask %#llx",
+				&addr, len, edu->mask);
+	if (to_memory)
+		cmd |= EDU_CMD_TO_MEMORY;
+	reinit_completion(&edu->done);
+	writeq(to_memory ? buffer : addr, edu->regs + EDU_DMA_SRC);
+	writeq(to_memory ? addr : buffer, edu->regs + EDU_DMA_DST);
+	writeq(len, edu->regs + EDU_DMA_COUNT);
+	writeq(cmd, edu->regs + EDU_DMA_CMD);
+	if (wait_for_completion_timeout(&edu->done,
+					msecs_to_jiffies(timeout_ms)))
+		return 0;
+	cmd = readq(edu->regs + EDU_DMA_CMD);
+	return edu_fail(edu, -ETIMEDOUT, "no interrupt, engine %s",
+			cmd & EDU_CMD_RUN ? "still busy" : "idle");
+}
+
+static int edu_send(struct edu *edu, dma_addr_t addr, size_t len, size_t offset)
+{
+	return edu_copy(edu, addr, len, offset, false);
+}
+
+static int edu_fetch(struct edu *edu, dma_addr_t addr, size_t len,
+		     size_t offset)
+{
+	return edu_copy(edu, addr, len, offset, true);
+}
+
+static void edu_generate(struct edu *edu, void *to, size_t len)
+{
+	prandom_bytes_state(&edu->random, edu->expect, len);
+	memcpy(to, edu->expect, len);
+}
+
+static int edu_compare(struct edu *edu, void *got, size_t len)
+{
+	u8 *bytes = got;
+	size_t i;
+
+	if (spoil)
+		bytes[len / 2] ^= 1;
+	for (i = 0; i < len; i++)
+		if (bytes[i] != edu->expect[i])
+			return edu_fail(edu, -EBADMSG,
+					"byte %zu of %zu is %#x, sent was %#x",
+					i, len, bytes[i], edu->expect[i]);
+	return 0;
+}
+
+/* Nothing outside [@offset, @offset + @len) of a block may have changed. */
+static int edu_check_rest(struct edu *edu, void *block, size_t offset,
+			  size_t len)
+{
+	size_t end = offset + len;
+
+	if (memchr_inv(block, EDU_FILL, offset) ||
+	    memchr_inv(block + end, EDU_FILL, EDU_BLOCK - end))
+		return edu_fail(edu, -EBADMSG, "bytes beside the %zu were hit",
+				len);
+	return 0;
+}
+
+static int edu_map_failed(struct edu *edu, phys_addr_t phys, size_t len)
+{
+	return edu_fail(edu, -ENOMEM, "mapping of %pap+%zu refused", &phys,
+			len);
+}
+
+/* One mapping for one copy, as a driver makes it for one request. */
+static int edu_map_and_copy(struct edu *edu, struct page *page, size_t offset,
+			    size_t len, enum dma_data_direction dir)
+{
+	dma_addr_t addr = dma_map_page(edu_dev(edu), page, offset, len, dir);
+	int err;
+
+	if (dma_mapping_error(edu_dev(edu), addr))
+		return edu_map_failed(edu, page_to_phys(page) + offset, len);
+	err = edu_copy(edu, addr, len, 0, dir == DMA_FROM_DEVICE);
+	dma_unmap_page(edu_dev(edu), addr, len, dir);
+	return err;
+}
+
+/* To the device, and back into the same place. */
+static int edu_round_trip(struct edu *edu, struct page *page, size_t offset,
+			  size_t len)
+{
+	void *block = page_address(page);
+	int err;
+
+	edu_generate(edu, block + offset, len);
+	err = edu_map_and_copy(edu, page, offset, len, DMA_TO_DEVICE);
+	if (err)
+		return err;
+	memset(block, EDU_FILL, EDU_BLOCK);
+	err = edu_map_and_copy(edu, page, offset, len, DMA_FROM_DEVICE);
+	if (!err)
+		err = edu_compare(edu, block + offset, len);
+	if (!err)
+		err = edu_check_rest(edu, block, offset, len);
+	return err;
+}
+
+static bool edu_reaches(struct edu *edu, struct page *page)
+{
+	return page_to_phys(page) + EDU_BLOCK - 1 <= edu->mask;
+}
+
+/* A block that the device can address without help; NULL if there is none. */
+static struct page *edu_block_below(struct edu *edu)
+{
+	static const gfp_t zones[] = { 0, GFP_DMA32, GFP_DMA };
+	struct page *page;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(zones); i++) {
+		page = alloc_pages(GFP_KERNEL | zones[i], EDU_ORDER);
+		if (!page || edu_reaches(edu, page))
+			return page;
+		__free_pages(page, EDU_ORDER);
+	}
+	return NULL;
+}
+
+/* From the upper end of memory, which is what applications get. */
+static struct page *edu_block_high(void)
+{
+	return alloc_pages(GFP_HIGHUSER, EDU_ORDER);
+}
+
+static int edu_sizes(struct edu *edu, struct page *page)
+{
+	static const struct { size_t offset, len; } trips[] = {
+		{ 0, 4 }, { 13, 61 }, { 512, EDU_MAX },
+		{ PAGE_SIZE - 1000, EDU_MAX },
+	};
+	int err = 0;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(trips) && !err; i++)
+		err = edu_round_trip(edu, page, trips[i].offset, trips[i].len);
+	return err;
+}
+
+static int edu_streaming_below(struct edu *edu)
+{
+	struct page *page = edu_block_below(edu);
+	int err;
+
+	if (!page)
+		return edu_fail(edu, EDU_SKIP, "no memory below the mask");
+	err = edu_sizes(edu, page);
+	__free_pages(page, EDU_ORDER);
+	return err;
+}
+
+static int edu_streaming_above(struct edu *edu)
+{
+	struct page *page = edu_block_high();
+	int err;
+
+	if (!page)
+		return -ENOMEM;
+	if (edu_reaches(edu, page))
+		err = edu_fail(edu, EDU_SKIP, "no memory above the mask");
+	else
+		err = edu_sizes(edu, page);
+	__free_pages(page, EDU_ORDER);
+	return err;
+}
+
+static int edu_streaming_4g(struct edu *edu)
+{
+	struct page *page = edu_block_high();
+	int err;
+
+	if (!page)
+		return -ENOMEM;
+	if (page_to_phys(page) < SZ_4G)
+		err = edu_fail(edu, EDU_SKIP, "no memory above 4 GiB");
+	else
+		err = edu_round_trip(edu, page, 0, EDU_MAX);
+	__free_pages(page, EDU_ORDER);
+	return err;
+}
+
+static int edu_copy_table(struct edu *edu, struct sg_table *table,
+			  enum dma_data_direction dir)
+{
+	struct scatterlist *sg;
+	size_t offset = 0;
+	int err, i;
+
+	err = dma_map_sgtable(edu_dev(edu), table, dir, 0);
+	if (err)
+		return edu_fail(edu, err, "mapping of the list refused: %d",
+				err);
+	for_each_sgtable_dma_sg(table, sg, i) {
+		err = edu_copy(edu, sg_dma_address(sg), sg_dma_len(sg), offset,
+			       dir == DMA_FROM_DEVICE);
+		if (err)
+			break;
+		offset += sg_dma_len(sg);
+	}
+	dma_unmap_sgtable(edu_dev(edu), table, dir, 0);
+	if (!err && offset != EDU_MAX)
+		err = edu_fail(edu, -EMSGSIZE, "the list maps %zu bytes of %u",
+			       offset, EDU_MAX);
+	return err;
+}
+
+static int edu_use_table(struct edu *edu, struct sg_table *table)
+{
+	u8 *flat = kmalloc(EDU_MAX, GFP_KERNEL);
+	int err;
+
+	if (!flat)
+		return -ENOMEM;
+	edu_generate(edu, flat, EDU_MAX);
+	sg_copy_from_buffer(table->sgl, table->orig_nents, flat, EDU_MAX);
+	err = edu_copy_table(edu, table, DMA_TO_DEVICE);
+	if (err)
+		goto out;
+	memset(flat, EDU_FILL, EDU_MAX);
+	sg_copy_from_buffer(table->sgl, table->orig_nents, flat, EDU_MAX);
+	err = edu_copy_table(edu, table, DMA_FROM_DEVICE);
+	if (err)
+		goto out;
+	sg_copy_to_buffer(table->sgl, table->orig_nents, flat, EDU_MAX);
+	err = edu_compare(edu, flat, EDU_MAX);
+out:
+	kfree(flat);
+	return err;
+}
+
+/* Elements from both ends of memory, whole pages apart. */
+static int edu_scatterlist(struct edu *edu)
+{
+	static const unsigned int offsets[] = { 0, 100, 3000 };
+	static const unsigned int lengths[] = { 512, 700, 836 };
+	struct page *pages[3] = { };
+	struct sg_table table;
+	int err = -ENOMEM;
+	size_t i;
+
+	if (sg_alloc_table(&table, ARRAY_SIZE(pages), GFP_KERNEL))
+		return err;
+	for (i = 0; i < ARRAY_SIZE(pages); i++) {
+		pages[i] = i == 1 ? edu_block_below(edu) : edu_block_high();
+		if (!pages[i])
+			goto out;
+		sg_set_page(&table.sgl[i], pages[i], lengths[i], offsets[i]);
+	}
+	err = edu_use_table(edu, &table);
+out:
+	for (i = 0; i < ARRAY_SIZE(pages); i++)
+		if (pages[i])
+			__free_pages(pages[i], EDU_ORDER);
+	sg_free_table(&table);
+	return err;
+}
+
+/* Round trip through memory that is mapped already and needs no sync. */
+static int edu_use_coherent(struct edu *edu, void *cpu, dma_addr_t addr,
+			    size_t len)
+{
+	int err;
+
+	edu_generate(edu, cpu, len);
+	err = edu_send(edu, addr, len, 0);
+	if (err)
+		return err;
+	memset(cpu, EDU_FILL, len);
+	err = edu_fetch(edu, addr, len, 0);
+	return err ?: edu_compare(edu, cpu, len);
+}
+
+static int edu_coherent_size(struct edu *edu, size_t size)
+{
+	size_t len = min_t(size_t, size, EDU_MAX);
+	dma_addr_t addr;
+	void *cpu;
+	int err;
+
+	cpu = dma_alloc_coherent(edu_dev(edu), size, &addr, GFP_KERNEL);
+	if (!cpu)
+		return edu_fail(edu, -ENOMEM, "no coherent memory (%zu bytes)",
+				size);
+	if (memchr_inv(cpu, 0, size))
+		err = edu_fail(edu, -EBADMSG, "coherent memory was not zero");
+	else
+		/* The end is what an address that is too high would miss. */
+		err = edu_use_coherent(edu, cpu + size - len,
+				       addr + size - len, len);
+	dma_free_coherent(edu_dev(edu), size, cpu, addr);
+	return err;
+}
+
+static int edu_coherent(struct edu *edu)
+{
+	int err = edu_coherent_size(edu, 64);
+
+	return err ?: edu_coherent_size(edu, 4 * PAGE_SIZE);
+}
+
+/* Round trip through a mapping that stays, with the syncs that it needs. */
+static int edu_use_synced(struct edu *edu, void *cpu, dma_addr_t addr,
+			  size_t len)
+{
+	struct device *dev = edu_dev(edu);
+	int err;
+
+	dma_sync_single_for_cpu(dev, addr, len, DMA_BIDIRECTIONAL);
+	edu_generate(edu, cpu, len);
+	dma_sync_single_for_device(dev, addr, len, DMA_BIDIRECTIONAL);
+	err = edu_send(edu, addr, len, 0);
+	if (err)
+		return err;
+	dma_sync_single_for_cpu(dev, addr, len, DMA_BIDIRECTIONAL);
+	memset(cpu, EDU_FILL, len);
+	dma_sync_single_for_device(dev, addr, len, DMA_BIDIRECTIONAL);
+	err = edu_fetch(edu, addr, len, 0);
+	if (err)
+		return err;
+	dma_sync_single_for_cpu(dev, addr, len, DMA_BIDIRECTIONAL);
+	return edu_compare(edu, cpu, len);
+}
+
+static int edu_sync_reuse(struct edu *edu)
+{
+	struct page *page = edu_block_high();
+	dma_addr_t addr;
+	int err, i;
+
+	if (!page)
+		return -ENOMEM;
+	addr = dma_map_page(edu_dev(edu), page, 0, EDU_MAX, DMA_BIDIRECTIONAL);
+	if (dma_mapping_error(edu_dev(edu), addr)) {
+		err = edu_map_failed(edu, page_to_phys(page), EDU_MAX);
+		goto out;
+	}
+	for (i = 0, err = 0; i < 2 && !err; i++)
+		err = edu_use_synced(edu, page_address(page), addr, EDU_MAX);
+	dma_unmap_page(edu_dev(edu), addr, EDU_MAX, DMA_BIDIRECTIONAL);
+out:
+	__free_pages(page, EDU_ORDER);
+	return err;
+}
+
+static int edu_alloc_pages(struct edu *edu)
+{
+	struct page *page;
+	dma_addr_t addr;
+	int err;
+
+	page = dma_alloc_pages(edu_dev(edu), PAGE_SIZE, &addr,
+			       DMA_BIDIRECTIONAL, GFP_KERNEL);
+	if (!page)
+		return edu_fail(edu, -ENOMEM, "dma_alloc_pages refused");
+	err = edu_use_synced(edu, page_address(page), addr, EDU_MAX);
+	dma_free_pages(edu_dev(edu), PAGE_SIZE, page, addr, DMA_BIDIRECTIONAL);
+	return err;
+}
+
+static int edu_use_noncontiguous(struct edu *edu, struct sg_table *table,
+				 size_t size)
+{
+	dma_addr_t addr = sg_dma_address(table->sgl);
+	size_t len = min_t(size_t, sg_dma_len(table->sgl), EDU_MAX);
+	void *cpu = dma_vmap_noncontiguous(edu_dev(edu), size, table);
+	int err;
+
+	if (!cpu)
+		return edu_fail(edu, -ENOMEM, "dma_vmap_noncontiguous refused");
+	edu_generate(edu, cpu, len);
+	flush_kernel_vmap_range(cpu, size);
+	dma_sync_sgtable_for_device(edu_dev(edu), table, DMA_BIDIRECTIONAL);
+	err = edu_send(edu, addr, len, 0);
+	if (err)
+		goto out;
+	dma_sync_sgtable_for_cpu(edu_dev(edu), table, DMA_BIDIRECTIONAL);
+	memset(cpu, EDU_FILL, len);
+	flush_kernel_vmap_range(cpu, size);
+	dma_sync_sgtable_for_device(edu_dev(edu), table, DMA_BIDIRECTIONAL);
+	err = edu_fetch(edu, addr, len, 0);
+	if (err)
+		goto out;
+	dma_sync_sgtable_for_cpu(edu_dev(edu), table, DMA_BIDIRECTIONAL);
+	invalidate_kernel_vmap_range(cpu, size);
+	err = edu_compare(edu, cpu, len);
+out:
+	dma_vunmap_noncontiguous(edu_dev(edu), cpu);
+	return err;
+}
+
+static int edu_alloc_noncontiguous(struct edu *edu)
+{
+	size_t size = 4 * PAGE_SIZE;
+	struct sg_table *table;
+	int err;
+
+	table = dma_alloc_noncontiguous(edu_dev(edu), size, DMA_BIDIRECTIONAL,
+					GFP_KERNEL, 0);
+	if (!table)
+		return edu_fail(edu, -ENOMEM, "dma_alloc_noncontiguous refused");
+	err = edu_use_noncontiguous(edu, table, size);
+	dma_free_noncontiguous(edu_dev(edu), size, table, DMA_BIDIRECTIONAL);
+	return err;
+}
+
+static int edu_random(struct edu *edu)
+{
+	struct page *page = edu_block_high();
+	unsigned int i;
+	int err = 0;
+
+	if (!page)
+		return -ENOMEM;
+	for (i = 0; i < transfers && !err; i++) {
+		size_t len = 1 + prandom_u32_state(&edu->random) % EDU_MAX;
+		size_t offset = prandom_u32_state(&edu->random) %
+				(EDU_BLOCK - len);
+
+		err = edu_round_trip(edu, page, offset, len);
+	}
+	__free_pages(page, EDU_ORDER);
+	return err;
+}
+
+static int edu_limits(struct edu *edu)
+{
+	size_t limit = dma_max_mapping_size(edu_dev(edu));
+	u64 mask = dma_get_mask(edu_dev(edu));
+
+	if (limit < EDU_BLOCK)
+		return edu_fail(edu, -ERANGE, "only %zu bytes can be mapped",
+				limit);
+	if (mask != edu->mask || edu_dev(edu)->coherent_dma_mask != edu->mask)
+		return edu_fail(edu, -ERANGE, "masks are %#llx and %#llx", mask,
+				edu_dev(edu)->coherent_dma_mask);
+	if (!dma_get_required_mask(edu_dev(edu)))
+		return edu_fail(edu, -ERANGE, "the required mask is 0");
+	return 0;
+}
+
+static const struct edu_test edu_tests[] = {
+	{ "limits", edu_limits },
+	{ "streaming-below-mask", edu_streaming_below },
+	{ "streaming-above-mask", edu_streaming_above },
+	{ "streaming-above-4g", edu_streaming_4g },
+	{ "scatterlist", edu_scatterlist },
+	{ "coherent", edu_coherent },
+	{ "sync-reuse", edu_sync_reuse },
+	{ "alloc-pages", edu_alloc_pages },
+	{ "alloc-noncontiguous", edu_alloc_noncontiguous },
+	{ "random", edu_random },
+};
+
+static void edu_report_one(struct edu *edu, size_t number, int err)
+{
+	const char *name = edu_tests[number - 1].name;
+
+	if (err == EDU_SKIP) {
+		seq_buf_printf(&edu->report, "ok %zu %s # SKIP %s\n", number,
+			       name, edu->note);
+		return;
+	}
+	if (err)
+		seq_buf_printf(&edu->report, "# %s: error %d %s\n", name, err,
+			       edu->note);
+	seq_buf_printf(&edu->report, "%s %zu %s\n", err ? "not ok" : "ok",
+		       number, name);
+}
+
+static int edu_run(struct edu *edu)
+{
+	size_t passed = 0, failed = 0, skipped = 0, i;
+
+	seq_buf_clear(&edu->report);
+	prandom_seed_state(&edu->random, seed);
+	seq_buf_printf(&edu->report,
+		       "KTAP version 1\n# mask: %#llx seed: %u\n1..%zu\n",
+		       edu->mask, seed, ARRAY_SIZE(edu_tests));
+	for (i = 0; i < ARRAY_SIZE(edu_tests); i++) {
+		int err;
+
+		if (signal_pending(current))
+			return -EINTR;
+		edu->note[0] = '\0';
+		err = edu_tests[i].run(edu);
+		edu_report_one(edu, i + 1, err);
+		if (err == EDU_SKIP)
+			skipped++;
+		else if (err)
+			failed++;
+		else
+			passed++;
+	}
+	seq_buf_printf(&edu->report,
+		       "# Totals: pass:%zu fail:%zu skip:%zu error:0\n",
+		       passed, failed, skipped);
+	return 0;
+}
+
+static ssize_t edu_run_write(struct file *file, const char __user *user,
+			     size_t count, loff_t *pos)
+{
+	struct edu *edu = file->private_data;
+	int err;
+
+	err = mutex_lock_interruptible(&edu->lock);
+	if (err)
+		return err;
+	err = edu_run(edu);
+	mutex_unlock(&edu->lock);
+	return err ?: count;
+}
+
+static const struct file_operations edu_run_fops = {
+	.owner = THIS_MODULE,
+	.open = simple_open,
+	.write = edu_run_write,
+};
+
+static int edu_ktap_show(struct seq_file *m, void *unused)
+{
+	struct edu *edu = m->private;
+
+	mutex_lock(&edu->lock);
+	seq_write(m, edu->text, seq_buf_used(&edu->report));
+	mutex_unlock(&edu->lock);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(edu_ktap);
+
+/* The parameter "masks" may name this device. */
+static unsigned int edu_mask_bits(struct pci_dev *pdev)
+{
+	const char *entry = masks;
+	char name[16];
+	unsigned int bits;
+
+	while (entry) {
+		if (sscanf(entry, "%15[^=]=%u", name, &bits) == 2 &&
+		    !strcmp(name, pci_name(pdev)))
+			return bits;
+		entry = strchr(entry, ',');
+		if (entry)
+			entry++;
+	}
+	return mask_bits;
+}
+
+static int edu_set_mask(struct edu *edu)
+{
+	unsigned int bits = edu_mask_bits(edu->pdev);
+	int err;
+
+	if (bits < 1 || bits > 64)
+		return dev_err_probe(edu_dev(edu), -EINVAL,
+				     "a mask of %u bits: 1 to 64 are possible\n",
+				     bits);
+	edu->mask = DMA_BIT_MASK(bits);
+	err = dma_set_mask_and_coherent(edu_dev(edu), edu->mask);
+	if (err)
+		return dev_err_probe(edu_dev(edu), err,
+				     "DMA mask of %u bits refused\n", bits);
+	return 0;
+}
+
+static int edu_map_registers(struct edu *edu)
+{
+	struct pci_dev *pdev = edu->pdev;
+	u32 id;
+	int err;
+
+	err = pcim_enable_device(pdev);
+	if (err)
+		return err;
+	edu->regs = pcim_iomap_region(pdev, 0, KBUILD_MODNAME);
+	if (IS_ERR(edu->regs))
+		return PTR_ERR(edu->regs);
+	id = readl(edu->regs + EDU_ID);
+	if ((id & EDU_ID_MASK) != EDU_ID_VALUE)
+		return dev_err_probe(edu_dev(edu), -ENODEV,
+				     "%#x is not the id of an edu card\n", id);
+	return edu_set_mask(edu);
+}
+
+static int edu_setup_irq(struct edu *edu)
+{
+	struct pci_dev *pdev = edu->pdev;
+	int err;
+
+	err = pci_alloc_irq_vectors(pdev, 1, 1, PCI_IRQ_ALL_TYPES);
+	if (err < 0)
+		return err;
+	/* Whatever an earlier driver left pending. */
+	writel(readl(edu->regs + EDU_IRQ_STATUS), edu->regs + EDU_IRQ_ACK);
+	err = request_irq(pci_irq_vector(pdev, 0), edu_irq, IRQF_SHARED,
+			  KBUILD_MODNAME, edu);
+	if (err)
+		pci_free_irq_vectors(pdev);
+	return err;
+}
+
+static int edu_probe(struct pci_dev *pdev, const struct pci_device_id *id)
+{
+	struct edu *edu;
+	int err;
+
+	edu = devm_kzalloc(&pdev->dev, sizeof(*edu), GFP_KERNEL);
+	if (!edu)
+		return -ENOMEM;
+	edu->text = devm_kzalloc(&pdev->dev, EDU_REPORT_SIZE, GFP_KERNEL);
+	if (!edu->text)
+		return -ENOMEM;
+	edu->pdev = pdev;
+	seq_buf_init(&edu->report, edu->text, EDU_REPORT_SIZE);
+	init_completion(&edu->done);
+	mutex_init(&edu->lock);
+	err = edu_map_registers(edu);
+	if (err)
+		return err;
+	err = edu_setup_irq(edu);
+	if (err)
+		return err;
+	pci_set_master(pdev);
+	pci_set_drvdata(pdev, edu);
+	edu->dir = debugfs_create_dir(pci_name(pdev), edu_root);
+	debugfs_create_file("run", 0200, edu->dir, edu, &edu_run_fops);
+	debugfs_create_file("ktap", 0444, edu->dir, edu, &edu_ktap_fops);
+	return 0;
+}
+
+/* What a careless driver does: frees a page that is still mapped. */
+static void edu_leave_mapping(struct edu *edu)
+{
+	struct page *page = edu_block_high();
+
+	if (!page)
+		return;
+	dma_map_page(edu_dev(edu), page, 0, EDU_MAX, DMA_FROM_DEVICE);
+	__free_pages(page, EDU_ORDER);
+}
+
+static void edu_remove(struct pci_dev *pdev)
+{
+	struct edu *edu = pci_get_drvdata(pdev);
+
+	/* Waits until nobody is in these files any more. */
+	debugfs_remove(edu->dir);
+	if (leak)
+		edu_leave_mapping(edu);
+	pci_clear_master(pdev);
+	free_irq(pci_irq_vector(pdev, 0), edu);
+	pci_free_irq_vectors(pdev);
+}
+
+static const struct pci_device_id edu_ids[] = {
+	{ PCI_DEVICE(EDU_VENDOR, EDU_DEVICE) },
+	{ }
+};
+MODULE_DEVICE_TABLE(pci, edu_ids);
+
+static struct pci_driver edu_driver = {
+	.name = "dma_edu_test",
+	.id_table = edu_ids,
+	.probe = edu_probe,
+	.remove = edu_remove,
+};
+
+static int __init edu_init(void)
+{
+	int err;
+
+	edu_root = debugfs_create_dir("dma_edu_test", NULL);
+	err = pci_register_driver(&edu_driver);
+	if (err)
+		debugfs_remove(edu_root);
+	return err;
+}
+module_init(edu_init);
+
+static void __exit edu_exit(void)
+{
+	pci_unregister_driver(&edu_driver);
+	debugfs_remove(edu_root);
+}
+module_exit(edu_exit);
+
+MODULE_DESCRIPTION("DMA API tests with QEMU's edu device");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The DMA path of each device in debugfs: dma/<device>/status in words, and
+ * dma/devices with one line for each device.
+ */
+#include <linux/cleanup.h>
+#include <linux/debugfs.h>
+#include <linux/init.h>
+#include <linux/dma-path.h>
+#include <linux/memblock.h>
+#include <linux/seq_file.h>
+#include "path.h"
+
+static struct dentry *dma_path_root;
+
+/* One field: "key: value\n" or " key=value", the only two forms there are. */
+struct dma_path_out {
+	struct seq_file *m;
+	bool line;
+};
+
+static __printf(3, 4) void out_field(struct dma_path_out *out, const char *key,
+				     const char *fmt, ...)
+{
+	va_list args;
+
+	seq_printf(out->m, out->line ? " %s=" : "%s: ", key);
+	va_start(args, fmt);
+	seq_vprintf(out->m, fmt, args);
+	va_end(args);
+	if (!out->line)
+		seq_putc(out->m, '\n');
+}
+
+static void out_masks(struct dma_path_out *out, struct device *dev)
+{
+	if (dev->dma_mask)
+		out_field(out, "dma_mask", "0x%llx", *dev->dma_mask);
+	else
+		out_field(out, "dma_mask", "-");
+	out_field(out, "coherent_mask", "0x%llx", dev->coherent_dma_mask);
+}
+
+static void out_windows(struct dma_path_out *out, struct dma_path *path,
+			const struct iommu_dma_status *iommu)
+{
+	struct device *dev = path->dev;
+
+	if (path->base_iommu)
+		out_field(out, "windows", "translated:0x%llx-0x%llx",
+			  iommu->first, iommu->last);
+	else if (dma_path_is_direct(path) && !dev->dma_range_map)
+		out_field(out, "windows", "direct:0x0-0x%llx",
+			  (u64)PFN_PHYS(max_pfn) - 1);
+	else
+		out_field(out, "windows", "-");
+}
+
+static void out_domain(struct dma_path_out *out, struct dma_path *path)
+{
+	struct iommu_dma_status iommu = { .type = "-" };
+
+	iommu_dma_get_status(path->dev, &iommu);
+	out_field(out, "domain", "%s", iommu.type);
+	out_windows(out, path, &iommu);
+	if (path->base_iommu)
+		out_field(out, "flushes", "%llu", iommu.flushes);
+	else
+		out_field(out, "flushes", "-");
+}
+
+static void out_counters(struct dma_path_out *out, struct dma_path *path)
+{
+	struct dma_layer_counters c;
+	struct dma_layer *layer;
+
+	for (layer = path->head.below; layer; layer = layer->below) {
+		if (!layer->type->counters)
+			continue;
+		c.known = 0;
+		layer->type->counters(layer, &c);
+		if (!(c.known & DMA_COUNTS_MAPPINGS))
+			continue;
+		out_field(out, "live", "%llu", c.live);
+		out_field(out, "peak", "%llu", c.peak);
+		out_field(out, "maps", "%llu", c.maps);
+		out_field(out, "bytes", "%llu", c.bytes);
+		return;
+	}
+	out_field(out, "live", "-");
+	out_field(out, "peak", "-");
+	out_field(out, "maps", "-");
+	out_field(out, "bytes", "-");
+}
+
+static void out_path(struct dma_path_out *out, struct dma_path *path)
+{
+	char layers[DMA_LAYERS_MAX * DMA_LAYER_NAME_MAX];
+	struct device *dev = path->dev;
+	const char *driver = dev_driver_string(dev);
+
+	lockdep_assert_held(&dma_path_mutex);
+
+	/* Unbound, dev_driver_string() names the bus. */
+	if (!READ_ONCE(dev->driver))
+		driver = "-";
+	dma_layers_print(path, layers, sizeof(layers));
+
+	out_field(out, "bus", "%s", dev->bus->name);
+	out_field(out, "driver", "%s", driver);
+	out_field(out, "path", "%s", dma_path_kind(path));
+	out_field(out, "backend", "%s",
+		  path->backend ? path->backend->name : "none");
+	out_field(out, "layers", "%s", layers);
+	out_masks(out, dev);
+	out_domain(out, path);
+	out_counters(out, path);
+	out_field(out, "bounced", "%llu", atomic64_read(&path->bounced));
+}
+
+static int status_show(struct seq_file *m, void *unused)
+{
+	struct dma_path_out out = { .m = m };
+	struct dma_path *path = m->private;
+	struct dma_layer *layer;
+
+	guard(mutex)(&dma_path_mutex);
+	out_field(&out, "device", "%s", dev_name(path->dev));
+	out_path(&out, path);
+	for (layer = path->head.below; layer; layer = layer->below) {
+		if (layer->type->show)
+			layer->type->show(layer, m);
+	}
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(status);
+
+static void *devices_start(struct seq_file *m, loff_t *pos)
+{
+	mutex_lock(&dma_path_mutex);
+	return seq_list_start(&dma_paths, *pos);
+}
+
+static void *devices_next(struct seq_file *m, void *v, loff_t *pos)
+{
+	return seq_list_next(v, &dma_paths, pos);
+}
+
+static void devices_stop(struct seq_file *m, void *v)
+{
+	mutex_unlock(&dma_path_mutex);
+}
+
+static int devices_show(struct seq_file *m, void *v)
+{
+	struct dma_path *path = list_entry(v, struct dma_path, node);
+	struct dma_path_out out = { .m = m, .line = true };
+
+	seq_printf(m, "device=%s", dev_name(path->dev));
+	out_path(&out, path);
+	seq_putc(m, '\n');
+	return 0;
+}
+
+static const struct seq_operations devices_sops = {
+	.start = devices_start,
+	.next = devices_next,
+	.stop = devices_stop,
+	.show = devices_show,
+};
+DEFINE_SEQ_ATTRIBUTE(devices);
+
+/* NULL when there is no such directory, so that nothing lands elsewhere. */
+struct dentry *dma_path_debugfs_dir(const char *name, struct dentry *parent)
+{
+	struct dentry *dir;
+
+	if (!parent)
+		return NULL;
+	dir = debugfs_create_dir(name, parent);
+	return IS_ERR(dir) ? NULL : dir;
+}
+
+void dma_path_debugfs_add(struct dma_path *path)
+{
+	lockdep_assert_held(&dma_path_mutex);
+
+	/* dma_path_root: NULL while it is too early for debugfs. */
+	path->debugfs = dma_path_debugfs_dir(dev_name(path->dev),
+					     dma_path_root);
+	if (path->debugfs)
+		debugfs_create_file("status", 0444, path->debugfs, path,
+				    &status_fops);
+}
+
+void dma_path_debugfs_remove(struct dma_path *path)
+{
+	debugfs_remove(path->debugfs);
+}
+
+static int __init dma_path_debugfs_init(void)
+{
+	struct dentry *root = debugfs_create_dir("dma", NULL);
+	struct dma_path *path;
+
+	if (IS_ERR(root))
+		return 0;
+
+	guard(mutex)(&dma_path_mutex);
+	dma_path_root = root;
+	list_for_each_entry(path, &dma_paths, node)
+		dma_path_debugfs_add(path);
+	debugfs_create_file("devices", 0444, dma_path_root, NULL,
+			    &devices_fops);
+	return 0;
+}
+
+/*
+ * After debugfs itself, before devices are looked for.  Layers that platform
+ * code pushed earlier have no files.
+ */
+postcore_initcall(dma_path_debugfs_init);

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The Kconfig options that the series adds, and builds without them."""
+
+import re
+from pathlib import PurePath
+
+from common import LINUX, OUT, base, run
+from kernel import Build
+
+# Directories that an x86 configuration never enters.
+FOREIGN = ("arch/powerpc", "arch/um", "Documentation", "tools", "include")
+
+
+def added(repo, commit):
+    """Option name -> its type, for every option that the series adds."""
+    diff = run("git", "-C", repo, "diff", "-U0", base()["commit"], commit,
+               "--", ":(glob)**/Kconfig*")
+    found, name = {}, None
+    for line in diff.splitlines():
+        m = re.match(r"\+(?:menu)?config (\w+)", line)
+        if m:
+            name = m.group(1)
+            found[name] = None
+        m = re.match(r"\+\s+(?:def_)?(bool|tristate)\b(.*)", line)
+        if m and name and not found[name]:
+            found[name] = m.group(1) if m.group(2) else "hidden"
+    return found
+
+
+def directories(repo, commit):
+    """Directories with C files that the series touches, for x86."""
+    names = run("git", "-C", repo, "diff", "--name-only", base()["commit"],
+                commit).split()
+    return sorted({f"{PurePath(n).parent}/" for n in names
+                   if n.endswith(".c") and not n.startswith(FOREIGN)})
+
+
+def extra(repo, commit, how):
+    """Configuration lines that set the added options to n or m."""
+    lines = []
+    for name, kind in added(repo, commit).items():
+        if how == "n" and kind in ("bool", "tristate"):
+            lines.append(f"# CONFIG_{name} is not set")
+        elif how == "m" and kind == "tristate":
+            lines.append(f"CONFIG_{name}=m")
+    return "\n".join(lines)
+
+
+def build(work, commit, how, name):
+    """Build the touched directories with the added options off or =m."""
+    lines = extra(LINUX, commit, how)
+    targets = directories(LINUX, commit)
+    if not lines or not targets:
+        return None
+    part = Build("q35", work.path, OUT / name, extra=lines, strict=False)
+    return part.object(*targets, name=name)

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What must not appear in a kernel log, nor in QEMU's own."""
+
+import re
+
+# Each is the start of a report that nobody should have to overlook.
+KERNEL = re.compile("|".join((
+    r"\bWARNING:",
+    r"\bBUG:",
+    r"\bOops\b",
+    r"Kernel panic",
+    r"general protection fault",
+    r"Unable to handle kernel",
+    r"kernel BUG at",
+    r"\bKASAN:",
+    r"\bKCSAN:",
+    r"\bUBSAN:",
+    r"\bKFENCE:",
+    r"kmemleak: \d+ new suspected",
+    r"kmemleak: .*(?:disabled|error|Cannot)",
+    r"possible (?:circular|recursive|irq lock)",
+    r"(?:circular|recursive) locking",
+    r"inconsistent lock state",
+    r"Invalid wait context",
+    r"lock held when returning",
+    r"suspicious RCU usage",
+    r"sleeping function called",
+    r"scheduling while atomic",
+    r"INFO: task .* blocked for more than",
+    r"INFO: rcu\w* .*(?:stall|detected)",
+    r"rcu:.*(?:stall|detected)",
+    r"soft lockup|hard LOCKUP",
+    r"list_(?:add|del) corruption",
+    r"refcount_t:",
+    r"(?:use-after-free|slab-out-of-bounds|double[- ]free)",
+    r"page allocation failure",
+    r"Out of memory",
+    r"DMAR:.*(?:fault|Fault)",
+    r"DMAR: \[(?:DMA|INTR)",
+    r"DMAR:.*(?:Invalidation|VT-d detected)",
+    r"DMA-API:.*(?:device driver|cpu touching|exceed|leak|error)",
+    r"swiotlb buffer is full",
+    r"swiotlb addr .* overflow",
+    r"DMA addr .* overflow",
+    r"NETDEV WATCHDOG",
+    r"Tx Unit Hang|Detected Tx Unit",
+    r"nvme\w*: I/O .* timeout|nvme .*QID \d+ timeout",
+    r"ata\d.*(?:exception Emask|failed command)",
+    r"Call Trace:",
+    r"segfault at",
+)))
+
+# Said by the kernel in every boot of these machines, and harmless.
+HARMLESS = re.compile("|".join((
+    r"Spectre V2",
+    r"DMAR: .*fault event irq",
+)))
+
+# A device that cut an address down to its mask wrote somewhere else.
+QEMU = re.compile("|".join((
+    r"EDU: clamping DMA",
+    r"EDU: DMA range",
+    r"vtd_\w+:.*(?:error|detected|invalid)",
+    r"translate.*fail",
+    r"detected (?:translation|IOMMU)",
+)), re.I)
+
+TIMER = "timer doesn't work through Interrupt-remapped IO-APIC"
+
+
+CUT_HERE = "[ cut here ]"
+END_TRACE = "[ end trace"
+
+
+def without(lines, known):
+    """Leave out the reports that start with one of these patterns."""
+    kept, report = [], None
+    for line in lines:
+        if CUT_HERE in line:
+            kept += report or []
+            report = []
+        elif report is None:
+            kept.append(line)
+            continue
+        report.append(line)
+        if END_TRACE in line:
+            if not any(re.search(pattern, report[1]) for pattern in known):
+                kept += report
+            report = None
+    return kept + (report or [])
+
+
+def complaints(text, known=()):
+    """Lines of a kernel log that fail a boot.
+
+    known: patterns of the first line of reports that the stock kernel makes
+    as well.
+    """
+    return [line.strip() for line in without(text.splitlines(), known)
+            if KERNEL.search(line) and not HARMLESS.search(line)]
+
+
+def qemu_complaints(text):
+    """Lines of QEMU's log that fail a boot."""
+    return [line.strip() for line in text.splitlines() if QEMU.search(line)]
