@@ -54,3 +54,22 @@ def build(work, commit, how, name):
         return None
     part = Build("q35", work.path, OUT / name, extra=lines, strict=False)
     return part.object(*targets, name=name)
+
+
+def module_objects(where):
+    """Objects of the series' modules in a build directory."""
+    files = {PurePath(n).stem for n in run(
+        "git", "-C", LINUX, "diff", "--name-only", "--diff-filter=A",
+        base()["commit"], "HEAD").split() if n.endswith(".c")}
+    found = []
+    for mod in where.rglob("*.mod"):
+        parts = {PurePath(n).stem for n in mod.read_text().split()}
+        if parts & files:
+            found += [mod.parent / PurePath(n).name
+                      for n in mod.read_text().split()]
+    return found
+
+
+def undefined(obj):
+    """Symbols that an object takes from elsewhere."""
+    return {ln.split()[-1] for ln in run("nm", "-u", obj).splitlines()}

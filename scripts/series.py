@@ -13,7 +13,7 @@ KERNEL_FILES = ()
 AUTHOR = "DMA windows <dma-windows@example.org>"
 
 
-@dataclass
+@dataclass(eq=False)
 class Patch:
     """One line of patches/series."""
     path: Path

@@ -34,8 +34,9 @@ def parse_line(line):
     reason = None
     if match[5] and match[5].upper() == "SKIP":
         reason = match[6] or "no reason given"
+    known = bool(match[5]) and match[5].upper() == "TODO"
     return Result(match[4].strip(), match[2] == "ok", reason,
-                  len(match[1]) // 4)
+                  len(match[1]) // 4, known)
 
 
 def parse(lines):

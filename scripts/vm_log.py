@@ -43,7 +43,7 @@ KERNEL = re.compile("|".join((
     r"swiotlb addr .* overflow",
     r"DMA addr .* overflow",
     r"NETDEV WATCHDOG",
-    r"Tx Unit Hang|Detected Tx Unit",
+    r"(?:Hardware|Tx) Unit Hang",
     r"nvme\w*: I/O .* timeout|nvme .*QID \d+ timeout",
     r"ata\d.*(?:exception Emask|failed command)",
     r"Call Trace:",

@@ -15,6 +15,7 @@ void dma_path_set_iommu(struct device *dev, bool on);
 bool dma_path_base_iommu(struct device *dev);
 void dma_path_count_bounce(struct device *dev, size_t size);
 const struct dma_map_ops *dma_base_ops(struct device *dev);
+const struct dma_map_ops *dma_unlayered_ops(struct device *dev);
 
 #else
 
@@ -37,6 +38,11 @@ static inline const struct dma_map_ops *dma_base_ops(struct device *dev)
 	return get_dma_ops(dev);
 }
 
+static inline const struct dma_map_ops *dma_unlayered_ops(struct device *dev)
+{
+	return get_dma_ops(dev);
+}
+
 #endif /* CONFIG_DMA_LAYERS */
 
 /*
@@ -45,7 +51,8 @@ static inline const struct dma_map_ops *dma_base_ops(struct device *dev)
  */
 static inline bool dma_ends_in_iommu(struct device *dev)
 {
-	return use_dma_iommu(dev) || dma_path_base_iommu(dev);
+	return IS_ENABLED(CONFIG_IOMMU_DMA) &&
+	       (use_dma_iommu(dev) || dma_path_base_iommu(dev));
 }
 
 #endif /* _LINUX_DMA_PATH_H */

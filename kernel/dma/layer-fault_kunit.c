@@ -34,8 +34,8 @@ static struct fault_test *fault_test_new(struct kunit *test)
 
 static bool try_map_phys(struct fault_test *f, size_t size)
 {
-	dma_addr_t addr = dma_map_phys(f->t.dev, page_to_phys(f->page), size,
-				       DMA_TO_DEVICE, 0);
+	dma_addr_t addr = test_map(f->t.dev, page_to_phys(f->page), size,
+				   DMA_TO_DEVICE, 0);
 
 	if (dma_mapping_error(f->t.dev, addr))
 		return false;
@@ -155,8 +155,8 @@ static void fault_reports_what_callers_expect(struct kunit *test)
 	sg_set_page(&sg, f->page, 100, 0);
 	KUNIT_EXPECT_EQ(test, 0, dma_map_sg(f->t.dev, &sg, 1, DMA_TO_DEVICE));
 	KUNIT_EXPECT_EQ(test, DMA_MAPPING_ERROR,
-			dma_map_phys(f->t.dev, page_to_phys(f->page), 1,
-				     DMA_TO_DEVICE, 0));
+			test_map(f->t.dev, page_to_phys(f->page), 1,
+				 DMA_TO_DEVICE, 0));
 	fault_expect_clean(test, f);
 }
 

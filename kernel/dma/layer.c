@@ -11,6 +11,7 @@
 #include <linux/debugfs.h>
 #include <linux/export.h>
 #include <linux/glob.h>
+#include <linux/hex.h>
 #include <linux/init.h>
 #include <linux/kmod.h>
 #include <linux/module.h>
@@ -56,15 +57,15 @@ static void dma_layer_names(char *buf, size_t size)
 		strscpy(buf, "none", size);
 }
 
-static bool dma_layer_name_valid(const char *name)
+static bool dma_layer_name_valid(const char *name, size_t len)
 {
 	size_t i;
 
-	for (i = 0; name[i]; i++) {
+	for (i = 0; i < len; i++) {
 		if (!islower(name[i]) && !isdigit(name[i]))
 			return false;
 	}
-	return i && i < DMA_LAYER_NAME_MAX;
+	return len && len < DMA_LAYER_NAME_MAX;
 }
 
 static bool dma_layer_on_stack(struct dma_path *path,
@@ -320,25 +321,34 @@ int dma_layers_print(struct dma_path *path, char *buf, size_t size)
 	return len;
 }
 
-/*
- * Checks the form "name[+name...]" or "none" and cuts it into names, at most
- * DMA_LAYERS_MAX.  Returns their number.
- */
-static int dma_layers_split(char *spec, char **names)
+/* How many names does "name[+name...]" hold?  An errno if it is not of the form. */
+static int dma_layers_count(const char *spec)
 {
+	size_t len;
 	int n = 0;
-	char *name;
 
-	spec = strim(spec);
 	if (!strcmp(spec, "none"))
 		return 0;
-	while ((name = strsep(&spec, "+"))) {
-		if (!dma_layer_name_valid(name))
+	for (;; spec += len + 1) {
+		len = strcspn(spec, "+");
+		if (!dma_layer_name_valid(spec, len))
 			return -EINVAL;
-		if (n == DMA_LAYERS_MAX)
+		if (++n > DMA_LAYERS_MAX)
 			return -ENOSPC;
-		names[n++] = name;
+		if (!spec[len])
+			return n;
 	}
+}
+
+/* Cuts @spec into its names and returns their number. */
+static int dma_layers_split(char *spec, char **names)
+{
+	int i, n;
+
+	spec = strim(spec);
+	n = dma_layers_count(spec);
+	for (i = 0; i < n; i++)
+		names[i] = strsep(&spec, "+");
 	return n;
 }
 
@@ -529,7 +539,8 @@ void dma_layers_resume(struct dma_path *path)
  */
 int dma_layer_register(struct dma_layer_type *type)
 {
-	if (!type->name || !dma_layer_name_valid(type->name) || !type->ops ||
+	if (!type->ops || !type->name ||
+	    !dma_layer_name_valid(type->name, strlen(type->name)) ||
 	    !strcmp(type->name, "none")) {
 		pr_err("a layer needs operations, and a name of lower case letters and digits shorter than %d other than \"none\"\n",
 		       DMA_LAYER_NAME_MAX);
@@ -634,7 +645,6 @@ bool dma_pattern_match(const char *pattern, struct device *dev)
 /* Cuts "<device>:<layers>" at its last colon; NULL when malformed. */
 static char *dma_layers_cut(char *entry)
 {
-	char *names[DMA_LAYERS_MAX];
 	char *colon = strrchr(entry, ':');
 	int vendor, device;
 
@@ -644,11 +654,8 @@ static char *dma_layers_cut(char *entry)
 	if (str_has_prefix(entry, "pci:") &&
 	    !dma_pattern_parse_pci(entry + 4, &vendor, &device))
 		return NULL;
-
-	char *copy __free(kfree) = kstrdup(colon, GFP_KERNEL);
-	if (!copy || dma_layers_split(copy, names) <= 0)
-		return NULL;
-	return colon;
+	colon = strim(colon);
+	return dma_layers_count(colon) > 0 ? colon : NULL;
 }
 
 /* The layers of the first entry that matches, or NULL when none does. */

@@ -258,6 +258,17 @@ static struct dma_layer *layer_test_push(struct kunit *test,
 	return layer;
 }
 
+/* Map a buffer; dma-debug insists that dma_mapping_error() is asked. */
+static dma_addr_t __maybe_unused test_map(struct device *dev, phys_addr_t phys,
+					  size_t size,
+					  enum dma_data_direction dir,
+					  unsigned long attrs)
+{
+	dma_addr_t addr = dma_map_phys(dev, phys, size, dir, attrs);
+
+	return dma_mapping_error(dev, addr) ? DMA_MAPPING_ERROR : addr;
+}
+
 /* A zeroed page that lives as long as the test. */
 static void layer_test_free_page(void *page)
 {

@@ -13,21 +13,40 @@
 
 static struct dentry *dma_path_root;
 
-/* One field: "key: value\n" or " key=value", the only two forms there are. */
+/* Fields come as "key: value" lines or as "key=value" words of one line. */
 struct dma_path_out {
 	struct seq_file *m;
 	bool line;
+	bool started;
 };
+
+static void out_key(struct dma_path_out *out, const char *key)
+{
+	if (out->line && out->started)
+		seq_putc(out->m, ' ');
+	out->started = true;
+	seq_printf(out->m, out->line ? "%s=" : "%s: ", key);
+}
 
 static __printf(3, 4) void out_field(struct dma_path_out *out, const char *key,
 				     const char *fmt, ...)
 {
 	va_list args;
 
-	seq_printf(out->m, out->line ? " %s=" : "%s: ", key);
+	out_key(out, key);
 	va_start(args, fmt);
 	seq_vprintf(out->m, fmt, args);
 	va_end(args);
+	if (!out->line)
+		seq_putc(out->m, '\n');
+}
+
+/* Names may contain blanks, which separate the fields of a line. */
+static void out_name(struct dma_path_out *out, const char *key,
+		     const char *name)
+{
+	out_key(out, key);
+	seq_escape(out->m, name, out->line ? " \t\n\\" : "\n\\");
 	if (!out->line)
 		seq_putc(out->m, '\n');
 }
@@ -106,8 +125,8 @@ static void out_path(struct dma_path_out *out, struct dma_path *path)
 		driver = "-";
 	dma_layers_print(path, layers, sizeof(layers));
 
-	out_field(out, "bus", "%s", dev->bus->name);
-	out_field(out, "driver", "%s", driver);
+	out_name(out, "bus", dev->bus->name);
+	out_name(out, "driver", driver);
 	out_field(out, "path", "%s", dma_path_kind(path));
 	out_field(out, "backend", "%s",
 		  path->backend ? path->backend->name : "none");
@@ -125,7 +144,7 @@ static int status_show(struct seq_file *m, void *unused)
 	struct dma_layer *layer;
 
 	guard(mutex)(&dma_path_mutex);
-	out_field(&out, "device", "%s", dev_name(path->dev));
+	out_name(&out, "device", dev_name(path->dev));
 	out_path(&out, path);
 	for (layer = path->head.below; layer; layer = layer->below) {
 		if (layer->type->show)
@@ -156,7 +175,7 @@ static int devices_show(struct seq_file *m, void *v)
 	struct dma_path *path = list_entry(v, struct dma_path, node);
 	struct dma_path_out out = { .m = m, .line = true };
 
-	seq_printf(m, "device=%s", dev_name(path->dev));
+	out_name(&out, "device", dev_name(path->dev));
 	out_path(&out, path);
 	seq_putc(m, '\n');
 	return 0;

@@ -90,13 +90,18 @@ const char *dma_path_kind(struct dma_path *path)
  * @ops: operations, or NULL to go back to the choice of the back end, of the
  *	architecture, or direct mapping, whichever comes first
  *
- * Layers stay on top.  Must not be called while @dev has live mappings.
+ * Layers stay on top.  Must not be called while @dev has live mappings.  What
+ * another device has is inherited by way of dma_unlayered_ops().
  *
  * Context: any.
  */
 void set_dma_ops(struct device *dev, const struct dma_map_ops *ops)
 {
 	struct dma_path *path;
+
+	/* Its layers are another device's. */
+	if (WARN_ON_ONCE(ops == &dma_stack_ops))
+		return;
 
 	guard(spinlock_irqsave)(&dma_path_lock);
 	path = dev->archdata.dma_path;
@@ -161,6 +166,24 @@ const struct dma_map_ops *dma_base_ops(struct device *dev)
 	if (ops == &dma_stack_ops)
 		return dev->archdata.dma_path->base;
 	return ops;
+}
+
+/**
+ * dma_unlayered_ops - operations that a device would have without layers
+ * @dev: device
+ *
+ * For those who compare them, or hand them on to another device.
+ *
+ * Context: any.
+ * Return: the operations, or NULL for iommu-dma and for direct mapping.
+ */
+const struct dma_map_ops *dma_unlayered_ops(struct device *dev)
+{
+	const struct dma_map_ops *base = dma_base_ops(dev);
+
+	if (base == &dma_base_direct_ops || base == &dma_base_iommu_ops)
+		return NULL;
+	return base;
 }
 
 /**

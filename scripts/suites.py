@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The suites of make test that need no emulated machine."""
+
+import subprocess
+
+import dispatch
+import kernel
+import options
+import results
+import suite_series
+import suite_style
+import suite_tools
+from common import (JOBS, LINUX, OUT, TOP, Failure, logged, run, say, step,
+                    tail_of)
+
+# Seconds that the KUnit run may take; kunit.py's own limit is too short.
+KUNIT_LIMIT = 900
+
+
+def kunit(done):
+    """KUnit under User-mode Linux, by the kernel's own tool."""
+    done.check("kunit", "build", build_um)
+    if done.all[-1].status != "pass":
+        return
+    report = OUT / "kunit-um.ktap"
+    with step("kunit-um"), open(report, "w", encoding="utf-8") as f:
+        subprocess.run(
+            [tool(), "exec", f"--build_dir={OUT / 'build-um'}",
+             f"--timeout={KUNIT_LIMIT}", "--raw_output=all",
+             "--kernel_args=seccomp=on", "--kernel_args=ncpus=2"],
+            cwd=LINUX, stdin=subprocess.DEVNULL, stdout=f,
+            stderr=subprocess.STDOUT, env=kernel.environment(), check=False)
+    for name, status, detail in results.kunit(report):
+        done.add("kunit", name, status, detail)
+    done.check("kunit", "kernel log", log_is_clean, report)
+
+
+def tool():
+    """The kernel's KUnit tool."""
+    return LINUX / "tools/testing/kunit/kunit.py"
+
+
+def build_um():
+    """Build the UML kernel; kunit.py refuses dropped configuration lines."""
+    where = OUT / "build-um"
+    where.mkdir(parents=True, exist_ok=True)
+    with step("kernel build-um"):
+        code, log = logged(
+            "build-um", tool(), "build", f"--jobs={JOBS}",
+            f"--kunitconfig={TOP / 'configs/um.config'}",
+            f"--build_dir={where}",
+            f"--make_options=CC={kernel.compiler()}", cwd=LINUX,
+            env=kernel.environment())
+    return tail_of(log) if code else None
+
+
+def log_is_clean(report):
+    """No warning, no lockdep report, no oops while the tests ran."""
+    bad = ("WARNING:", "BUG:", "INFO: possible", "Kernel panic",
+           "possible recursive locking", "possible circular locking",
+           "sleeping function called", "KASAN:", "UBSAN:", "Oops")
+    found = [ln for ln in report.read_text(errors="replace").splitlines()
+             if any(b in ln for b in bad)]
+    return "\n".join(found[:20])
+
+
+def options_off(done):
+    """The touched directories build with the added options off and =m."""
+    head = run("git", "-C", LINUX, "rev-parse", "HEAD").strip()
+    repo = OptionsTree()
+    for how, word in (("n", "off"), ("m", "modules")):
+        done.check("options", f"builds with the options {word}",
+                   one_option, repo, head, how)
+    done.check("options", "modules find their symbols", symbols)
+
+
+class OptionsTree:
+    """The composed tree, as options.build() wants it."""
+    path = LINUX
+
+
+def one_option(repo, head, how):
+    """Build with the series' options set one way."""
+    with step(f"objects with the options ={how}"):
+        part = options.build(repo, head, how, f"build-q35-{how}")
+    if not part:
+        raise results.Skip("the series adds no such option")
+    code, log = part
+    if code:
+        return tail_of(log)
+    return "\n".join(ln for ln in log.read_text().splitlines()
+                     if " warning: " in ln)
+
+
+def symbols():
+    """What the series' modules use is exported by the rest."""
+    where = OUT / "build-q35-m"
+    build = kernel.Build("q35")
+    build.make()
+    exported = {ln.split("\t")[1] for ln in
+                (build.dir / "Module.symvers").read_text().splitlines()}
+    names = options.module_objects(where)
+    if not names:
+        raise results.Skip("the series has no module")
+    missing = []
+    for name in names:
+        missing += [f"{name}: {s} is not exported"
+                    for s in options.undefined(name) - exported]
+    return "\n".join(missing)
+
+
+def bench(done):
+    """No instruction more than stock on the fast path."""
+    try:
+        with step("dispatch"):
+            stock, ours = dispatch.measure()
+    except Failure as e:
+        done.add("dispatch", "measure", "fail", str(e))
+        return
+    for name in dispatch.FUNCTIONS:
+        a, b = stock[name]["run"], ours[name]["run"]
+        say(f"  {name}: {a} instructions on stock, {b} with the series")
+        done.add("dispatch", name, "pass" if b <= a else "fail",
+                 f"{b} instructions, stock has {a}")
+
+
+SUITES = {
+    "style": suite_style.suite,
+    "tools": suite_tools.suite,
+    "series": suite_series.suite,
+    "kunit": kunit,
+    "options": options_off,
+    "dispatch": bench,
+}

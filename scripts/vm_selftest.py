@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Tests of the rig's own checks: what must be noticed, and what must not."""
+
+import unittest
+
+import vm_ktap
+import vm_log
+import vm_machine
+
+NOTICED = """\
+WARNING: at swiotlb_map+0x1f4/0x290, CPU#0: sh/473
+BUG: kernel NULL pointer dereference, address: 0000000000000008
+BUG: KASAN: slab-use-after-free in dma_layer_pop+0x12/0x90
+Oops: 0000 [#1] SMP
+Kernel panic - not syncing: Fatal exception
+UBSAN: array-index-out-of-bounds in kernel/dma/layer.c:12:3
+WARNING: possible circular locking dependency detected
+WARNING: inconsistent lock state
+[ BUG: Invalid wait context ]
+BUG: sleeping function called from invalid context at mm/slab.h:1
+INFO: task insmod:77 blocked for more than 120 seconds.
+rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:
+watchdog: BUG: soft lockup - CPU#1 stuck for 26s! [sh:1]
+kmemleak: 3 new suspected memory leaks (see /sys/kernel/debug/kmemleak)
+DMAR: DRHD: handling fault status reg 2
+DMAR: [DMA Write NO_PASID] Request device [00:08.0] fault addr 0xfffe000
+DMA-API: nvme 0000:01:00.0: device driver tries to free DMA memory
+nvme 0000:01:00.0: swiotlb buffer is full (sz: 4096 bytes)
+dma_edu_test 0000:00:08.0: swiotlb addr 0x7be0f000+4 overflow (mask f,
+e1000e 0000:02:00.0 eth1: Detected Hardware Unit Hang:
+nvme nvme0: I/O tag 1 (1001) QID 1 timeout, completion polled
+ata1.00: exception Emask 0x0 SAct 0x1 SErr 0x0 action 0x6 frozen
+refcount_t: underflow; use-after-free.
+list_add corruption. prev->next should be next
+""".splitlines()
+
+HARMLESS = """\
+Linux version 7.3.4 (gcc) #1 SMP PREEMPT
+DMAR: No RMRR found
+DMAR: dmar0: Using Queued invalidation
+iommu: Debugging page allocations, expect overhead
+e1000e 0000:02:00.0 eth1: NIC Link is Down
+pcieport 0000:00:02.0: pciehp: Slot(1): Button press: will power off
+nvme nvme0: Ignoring bogus Namespace Identifiers
+RCU Tasks: Setting shift to 1 and lim to 1
+ACPI: Reserving DMAR table memory at [mem 0x7ffe24da-0x7ffe2581]
+APIC timer disabled due to verification failure
+debug: unmapping init [mem 0xffffffff81926000-0xffffffff81a11fff]
+swiotlb: area num 2.
+""".splitlines()
+
+KNOWN = ["------------[ cut here ]------------",
+         "edu: swiotlb addr 0x7be0f000+4 overflow (mask fffffff, bus",
+         "WARNING: at swiotlb_map+0x1f4/0x290", "Call Trace:",
+         "---[ end trace 0000000000000000 ]---"]
+
+
+class Log(unittest.TestCase):
+    """vm_log"""
+
+    def test_noticed(self):
+        """Every kind of report fails a boot."""
+        for line in NOTICED:
+            with self.subTest(line):
+                self.assertTrue(vm_log.complaints("x\n" + line + "\ny"))
+
+    def test_stamped(self):
+        """Time stamps do not hide a report."""
+        for line in NOTICED:
+            with self.subTest(line):
+                stamped = f"[   12.345678][  T123] {line}"
+                self.assertTrue(vm_log.complaints(stamped))
+
+    def test_harmless(self):
+        """What every boot says does not."""
+        self.assertEqual(vm_log.complaints("\n".join(HARMLESS)), [])
+
+    def test_known(self):
+        """A known report is left out, the same without the pattern not."""
+        known = vm_machine.PT_KNOWN["known_log"]
+        text = "\n".join(["a", *KNOWN, "b"])
+        self.assertEqual(vm_log.complaints(text, known), [])
+        self.assertTrue(vm_log.complaints(text))
+
+    def test_not_known(self):
+        """Other reports stay, before, after and cut off."""
+        known = vm_machine.PT_KNOWN["known_log"]
+        other = [KNOWN[0], "edu: something else", *KNOWN[2:]]
+        for lines in (KNOWN + other, other + KNOWN, other[:3],
+                      other[:3] + KNOWN):
+            with self.subTest(lines):
+                self.assertTrue(vm_log.complaints("\n".join(lines), known))
+
+    def test_qemu(self):
+        """A device that went astray."""
+        self.assertTrue(vm_log.qemu_complaints(
+            "EDU: clamping DMA 0x00000000ffff4000 to 0x000000000fff4000!"))
+        self.assertEqual(vm_log.qemu_complaints(
+            "warning: hub 0 is not connected to host network"), [])
+
+
+class Ktap(unittest.TestCase):
+    """vm_ktap"""
+
+    def test_plain(self):
+        """Results, skips and known failures."""
+        results, complaints = vm_ktap.parse([
+            "KTAP version 1", "ok 1 a.b", "not ok 2 - c",
+            "ok 3 d # SKIP no such device", "not ok 4 e # TODO known", "1..4"])
+        self.assertEqual(complaints, [])
+        self.assertEqual([r.name for r in results], ["a.b", "c", "d", "e"])
+        self.assertEqual([r.failed for r in results],
+                         [False, True, False, False])
+        self.assertEqual(results[2].skipped, "no such device")
+
+    def test_form(self):
+        """Missing results and a wrong plan are noticed."""
+        self.assertTrue(vm_ktap.parse(["ok 1 a", "ok 3 b"])[1])
+        self.assertTrue(vm_ktap.parse(["ok 1 a", "1..2"])[1])
+
+    def test_console(self):
+        """KUnit's report in the middle of a kernel log."""
+        log = ("[    1.0] DMAR: x\n[    2.0] KTAP version 1\n[    2.0] 1..1\n"
+               "[    2.1]     KTAP version 1\n[    2.1]     # Subtest: s\n"
+               "[    2.1]     1..2\n[    2.1]     ok 1 one\n"
+               "[    2.2] pci 0000: noise\n[    2.2]     not ok 2 two\n"
+               "[    2.2] not ok 1 s\n[    3.0] ok then\n")
+        results, complaints = vm_ktap.parse(vm_ktap.from_console(log))
+        self.assertEqual(complaints, [])
+        self.assertEqual([(r.name, r.passed) for r in results],
+                         [("one", True), ("two", False), ("s", False)])
+
+
+def run():
+    """True when everything passed."""
+    suite = unittest.TestSuite(
+        unittest.defaultTestLoader.loadTestsFromTestCase(case)
+        for case in (Log, Ktap))
+    return unittest.TextTestRunner(verbosity=1).run(suite).wasSuccessful()
