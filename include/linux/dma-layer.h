@@ -61,8 +61,8 @@ struct dma_layer_ops {
 	void (*free)(struct dma_layer *layer, size_t size, void *vaddr,
 		     dma_addr_t handle, unsigned long attrs);
 	struct page *(*alloc_pages_op)(struct dma_layer *layer, size_t size,
-				    dma_addr_t *handle,
-				    enum dma_data_direction dir, gfp_t gfp);
+				       dma_addr_t *handle,
+				       enum dma_data_direction dir, gfp_t gfp);
 	void (*free_pages)(struct dma_layer *layer, size_t size,
 			   struct page *page, dma_addr_t handle,
 			   enum dma_data_direction dir);

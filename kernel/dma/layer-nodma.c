@@ -42,6 +42,7 @@
 /* How many slots, or blocks of memory, are looked at before giving up. */
 #define NODMA_SLOT_TRIES	8
 #define NODMA_ALLOC_TRIES	4
+#define NODMA_ZONES		3
 
 static void nodma_refuse(struct dma_layer *layer, unsigned long attrs,
 			 const char *why)
@@ -562,11 +563,18 @@ static bool nodma_page_usable(struct dma_layer *layer, struct page *page,
 				    dev->coherent_dma_mask, 0);
 }
 
+/* Which memory to ask for at the n-th time. */
+static gfp_t nodma_zone(unsigned int n)
+{
+	static const gfp_t zones[NODMA_ZONES] = { 0, GFP_DMA32, GFP_DMA };
+
+	return zones[n / NODMA_ALLOC_TRIES];
+}
+
 static struct page *nodma_get_pages(struct dma_layer *layer, size_t size,
 				    gfp_t gfp)
 {
-	static const gfp_t zones[] = { 0, GFP_DMA32, GFP_DMA };
-	struct page *held[ARRAY_SIZE(zones) * NODMA_ALLOC_TRIES], *page;
+	struct page *held[NODMA_ZONES * NODMA_ALLOC_TRIES], *page;
 	struct page *found = NULL;
 	unsigned int order = get_order(size), n = 0, i;
 
@@ -575,8 +583,7 @@ static struct page *nodma_get_pages(struct dma_layer *layer, size_t size,
 	gfp |= __GFP_ZERO | __GFP_NOWARN;
 	for (i = 0; i < ARRAY_SIZE(held) && !found; i++) {
 		page = alloc_pages_node(dev_to_node(layer->dev),
-					gfp | zones[i / NODMA_ALLOC_TRIES],
-					order);
+					gfp | nodma_zone(i), order);
 		if (!page)
 			continue;
 		if (nodma_page_usable(layer, page, size))
@@ -753,21 +760,43 @@ static bool nodma_table_hit(struct dma_layer *layer, struct sg_table *sgt)
 	return false;
 }
 
+/* One piece, which is what a table is wherever iommu-dma does not make it. */
+static struct sg_table *nodma_own_table(struct dma_layer *layer, size_t size,
+					enum dma_data_direction dir, gfp_t gfp)
+{
+	struct sg_table *sgt __free(kfree) = kmalloc_obj(*sgt, gfp);
+	struct page *page;
+
+	if (!sgt || sg_alloc_table(sgt, 1, gfp))
+		return NULL;
+	page = nodma_own_alloc(layer, size, &sg_dma_address(sgt->sgl), dir,
+			       gfp);
+	if (!page) {
+		sg_free_table(sgt);
+		return NULL;
+	}
+	sg_set_page(sgt->sgl, page, PAGE_ALIGN(size), 0);
+	sg_dma_len(sgt->sgl) = PAGE_ALIGN(size);
+	return no_free_ptr(sgt);
+}
+
 /*
- * There is no allocation of the layer's own here: the table belongs to what
- * lies below, which keeps more about it than the caller sees.
+ * Of its tables iommu-dma knows more than they show, so none can be made in its
+ * place; but it takes single pages from the zone that it is asked for.
  */
 static struct sg_table *
 nodma_alloc_noncontiguous(struct dma_layer *layer, size_t size,
 			  enum dma_data_direction dir, gfp_t gfp,
 			  unsigned long attrs)
 {
-	struct sg_table *held[2 * NODMA_ALLOC_TRIES], *sgt, *found = NULL;
-	int n = 0;
+	struct sg_table *held[NODMA_ZONES * NODMA_ALLOC_TRIES], *sgt;
+	bool iommu = nodma_base_iommu(layer->dev);
+	int n = 0, tries = iommu ? ARRAY_SIZE(held) : NODMA_ALLOC_TRIES;
+	struct sg_table *found = NULL;
 
-	while (n < ARRAY_SIZE(held) && !found) {
-		sgt = dma_below_alloc_noncontiguous(layer, size, dir, gfp,
-						    attrs);
+	while (n < tries && !found) {
+		sgt = dma_below_alloc_noncontiguous(layer, size, dir,
+						    gfp | nodma_zone(n), attrs);
 		if (!sgt)
 			break;
 		if (nodma_table_hit(layer, sgt))
@@ -775,12 +804,26 @@ nodma_alloc_noncontiguous(struct dma_layer *layer, size_t size,
 		else
 			found = sgt;
 	}
+	if (!found && n && !iommu)
+		found = nodma_own_table(layer, size, dir, gfp);
 	if (!found && n)
 		nodma_refuse(layer, attrs,
 			     "no pages found outside of the no-DMA ranges");
 	while (n--)
 		dma_below_free_noncontiguous(layer, size, held[n], dir);
 	return found;
+}
+
+static void nodma_free_noncontiguous(struct dma_layer *layer, size_t size,
+				     struct sg_table *sgt,
+				     enum dma_data_direction dir)
+{
+	if (!nodma_own_free(layer, sg_dma_address(sgt->sgl))) {
+		dma_below_free_noncontiguous(layer, size, sgt, dir);
+		return;
+	}
+	sg_free_table(sgt);
+	kfree(sgt);
 }
 
 static int nodma_mmap(struct dma_layer *layer, struct vm_area_struct *vma,
@@ -844,6 +887,7 @@ static const struct dma_layer_ops nodma_ops = {
 	.alloc_pages_op = nodma_alloc_pages,
 	.free_pages = nodma_free_pages,
 	.alloc_noncontiguous = nodma_alloc_noncontiguous,
+	.free_noncontiguous = nodma_free_noncontiguous,
 	.mmap = nodma_mmap,
 	.get_sgtable = nodma_get_sgtable,
 	.map_phys = nodma_map_phys,

@@ -287,6 +287,47 @@ static void too_many_ranges_are_refused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -ENOSPC, nodma_ranges_parse(text, set));
 }
 
+static void entries_of_the_command_line_are_read(struct kunit *test)
+{
+	static const struct {
+		const char *entry;
+		const char *device;	/* NULL when the entry is bad */
+		phys_addr_t start;
+	} cases[] = {
+		{ "0000:00:05.0:0x1000-0x1fff", "0000:00:05.0", 0x1000 },
+		{ "*:1M@2M", "*", SZ_2M },
+		{ "pci:8086:*:0-1", "pci:8086:*", 0 },
+		{ "edu.0:16-17+32-33", "edu.0", 16 },
+		{ "" }, { "0-1" }, { "edu.0" }, { ":0-1" }, { ": " },
+		{ "edu.0:" }, { "edu.0: " }, { "edu.0:0-1:" }, { "*:1-0" },
+		{ "0000:00:05.0" }, { "edu.0:0-1 junk" }, { "edu.0=0-1" },
+	};
+	struct nodma_ranges *set = kunit_kzalloc(test, sizeof(*set),
+						 GFP_KERNEL);
+	int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, set);
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		const char *device = NULL;
+		int ret;
+
+		*set = border_set;
+		ret = nodma_entry_parse(cases[i].entry, &device, set);
+		KUNIT_EXPECT_EQ_MSG(test, !ret, !!cases[i].device, "\"%s\"",
+				    cases[i].entry);
+		if (ret) {
+			KUNIT_EXPECT_EQ(test, ret, -EINVAL);
+			KUNIT_EXPECT_NULL(test, device);
+			KUNIT_EXPECT_MEMEQ(test, set, &border_set,
+					   sizeof(*set));
+			continue;
+		}
+		KUNIT_EXPECT_STREQ(test, device, cases[i].device);
+		KUNIT_EXPECT_EQ(test, set->range[0].start, cases[i].start);
+		kfree(device);
+	}
+}
+
 /* Each begins with 0x10-0x1f and 0x30-0x3f. */
 static const struct text edits[] = {
 	{ "none", 0, 0 },
@@ -854,6 +895,8 @@ static void slots_above_the_mask_are_refused(struct kunit *test)
 	addr = test_map(n->t.dev, n->phys, 64, DMA_TO_DEVICE, DMA_ATTR_NO_WARN);
 	*n->t.dev->dma_mask = DMA_BIT_MASK(64);
 	KUNIT_EXPECT_EQ(test, addr, DMA_MAPPING_ERROR);
+	/* By the layer: direct mapping would warn. */
+	KUNIT_EXPECT_EQ(test, 1, atomic64_read(&n->nodma->failures));
 	expect_nothing_left(test, n);
 }
 
@@ -1114,7 +1157,7 @@ static void memory_of_the_layer_is_the_last_resort(struct kunit *test)
 {
 	struct nodma_test *n = nodma_test_fake(test);
 	struct device *dev = n->t.dev;
-	struct sg_table sgt;
+	struct sg_table sgt, *table;
 	struct page *page;
 	dma_addr_t addr;
 	void *vaddr;
@@ -1129,7 +1172,7 @@ static void memory_of_the_layer_is_the_last_resort(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, mem_is_zero(vaddr, PAGE_SIZE));
 	KUNIT_EXPECT_EQ(test, n->t.bus->allocs, 0);
 	KUNIT_EXPECT_EQ(test, n->t.bus->maps, 1);
-	KUNIT_EXPECT_EQ(test, 0, dma_get_sgtable(dev, &sgt, vaddr, addr, 100));
+	KUNIT_ASSERT_EQ(test, 0, dma_get_sgtable(dev, &sgt, vaddr, addr, 100));
 	KUNIT_EXPECT_PTR_EQ(test, sg_page(sgt.sgl), virt_to_page(vaddr));
 	sg_free_table(&sgt);
 	dma_free_coherent(dev, 100, vaddr, addr);
@@ -1144,11 +1187,17 @@ static void memory_of_the_layer_is_the_last_resort(struct kunit *test)
 	expect_nothing_left(test, n);
 	KUNIT_EXPECT_EQ(test, 2, atomic64_read(&n->nodma->own));
 
-	/* The layer does not know how to make one of these. */
-	KUNIT_EXPECT_NULL(test, dma_alloc_noncontiguous(dev, PAGE_SIZE,
-							DMA_TO_DEVICE,
-							GFP_KERNEL, 0));
+	table = dma_alloc_noncontiguous(dev, 2 * PAGE_SIZE, DMA_TO_DEVICE,
+					GFP_KERNEL, 0);
+	KUNIT_ASSERT_NOT_NULL(test, table);
+	KUNIT_EXPECT_EQ(test, sg_dma_len(table->sgl), 2 * PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, sg_dma_address(table->sgl),
+			fake_addr(sg_phys(table->sgl)));
+	KUNIT_EXPECT_EQ(test, n->t.bus->allocs, 0);
+	KUNIT_EXPECT_EQ(test, n->t.bus->bytes, 2 * PAGE_SIZE);
+	dma_free_noncontiguous(dev, 2 * PAGE_SIZE, table, DMA_TO_DEVICE);
 	expect_nothing_left(test, n);
+	KUNIT_EXPECT_EQ(test, 3, atomic64_read(&n->nodma->own));
 }
 
 static void failed_allocation_leaves_nothing(struct kunit *test)
@@ -1297,6 +1346,7 @@ static struct kunit_case nodma_cases[] = {
 	KUNIT_CASE(ranges_have_a_limit),
 	KUNIT_CASE_PARAM(ranges_are_read_from_text, text_gen_params),
 	KUNIT_CASE(too_many_ranges_are_refused),
+	KUNIT_CASE(entries_of_the_command_line_are_read),
 	KUNIT_CASE_PARAM(ranges_are_edited_by_text, edit_gen_params),
 	KUNIT_CASE_PARAM(buffers_are_bounced_at_range_borders, rig_gen_params),
 	KUNIT_CASE_PARAM(nothing_is_bounced_without_ranges, rig_gen_params),

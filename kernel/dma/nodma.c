@@ -17,6 +17,7 @@
 #include <linux/device.h>
 #include <linux/dma-direct.h>
 #include <linux/dma-nodma.h>
+#include <linux/dma-path.h>
 #include <linux/export.h>
 #include <linux/init.h>
 #include <linux/mutex.h>
@@ -320,6 +321,37 @@ int nodma_ranges_parse(const char *text, struct nodma_ranges *set)
 EXPORT_SYMBOL_FOR_MODULES(nodma_ranges_parse, NODMA_MODULES);
 
 /**
+ * nodma_entry_parse - read an entry of dma_nodma=
+ * @entry: "<device>:<ranges>"; the last colon counts, devices have some too
+ * @pattern: receives the device, to be freed by the caller
+ * @set: receives the ranges
+ *
+ * Context: process, may sleep.
+ * Return: as nodma_ranges_parse(); @pattern and @set are unchanged after an
+ * error.
+ */
+int nodma_entry_parse(const char *entry, const char **pattern,
+		      struct nodma_ranges *set)
+{
+	const char *colon = strrchr(entry, ':');
+	char *device;
+	int ret;
+
+	if (!colon || colon == entry)
+		return -EINVAL;
+	device = kmemdup_nul(entry, colon - entry, GFP_KERNEL);
+	if (!device)
+		return -ENOMEM;
+	ret = nodma_ranges_parse(colon + 1, set);
+	if (ret)
+		kfree(device);
+	else
+		*pattern = device;
+	return ret;
+}
+EXPORT_SYMBOL_FOR_MODULES(nodma_entry_parse, NODMA_MODULES);
+
+/**
  * nodma_ranges_edit - change a set as text asks
  * @text: "+<ranges>" adds, "-<ranges>" takes out, "<ranges>" replaces, "none"
  *	empties
@@ -566,20 +598,14 @@ static int __init nodma_setup(char *text)
 }
 __setup("dma_nodma=", nodma_setup);
 
-static int __init nodma_source_parse(char *entry)
+static int __init nodma_source_parse(const char *entry)
 {
-	char *colon = strrchr(entry, ':');
-	struct nodma_source *source;
-	int ret = -EINVAL;
+	struct nodma_source *source = kzalloc_obj(*source);
+	int ret;
 
-	if (!colon || colon == entry)
-		return -EINVAL;
-	source = kzalloc_obj(*source);
 	if (!source)
 		return -ENOMEM;
-	source->pattern = kmemdup_nul(entry, colon - entry, GFP_KERNEL);
-	if (source->pattern)
-		ret = nodma_ranges_parse(colon + 1, &source->set);
+	ret = nodma_entry_parse(entry, &source->pattern, &source->set);
 	if (ret) {
 		nodma_source_free(source);
 		return ret;
@@ -693,6 +719,19 @@ bool nodma_dev_unencrypted(struct device *dev)
 	return force_dma_unencrypted(dev);
 }
 EXPORT_SYMBOL_FOR_MODULES(nodma_dev_unencrypted, NODMA_MODULES);
+
+/**
+ * nodma_base_iommu - does iommu-dma serve a device below its layers?
+ * @dev: device
+ *
+ * Context: any.
+ * Return: true if it does.
+ */
+bool nodma_base_iommu(struct device *dev)
+{
+	return dma_ends_in_iommu(dev);
+}
+EXPORT_SYMBOL_FOR_MODULES(nodma_base_iommu, NODMA_MODULES);
 
 /**
  * nodma_direct_reaches - does direct mapping fit memory under a mask?

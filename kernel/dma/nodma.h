@@ -118,6 +118,8 @@ int nodma_ranges_add(struct nodma_ranges *set, phys_addr_t start,
 int nodma_ranges_cut(struct nodma_ranges *set, phys_addr_t start,
 		     phys_addr_t last);
 int nodma_ranges_parse(const char *text, struct nodma_ranges *set);
+int nodma_entry_parse(const char *entry, const char **pattern,
+		      struct nodma_ranges *set);
 int nodma_ranges_edit(const char *text, struct nodma_ranges *set);
 
 int nodma_user_add(struct nodma_user *user, struct device *dev,
@@ -129,6 +131,7 @@ bool nodma_slots_hit(struct device *dev, const struct nodma_ranges *set);
 bool nodma_slots_forced(struct device *dev);
 size_t nodma_slot_max(struct device *dev);
 bool nodma_dev_unencrypted(struct device *dev);
+bool nodma_base_iommu(struct device *dev);
 bool nodma_direct_reaches(struct device *dev, phys_addr_t phys, size_t size,
 			  u64 mask, unsigned long attrs);
 phys_addr_t nodma_slot_map(struct device *dev, phys_addr_t phys, size_t size,

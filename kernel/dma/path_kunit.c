@@ -1737,7 +1737,9 @@ static void backend_registers_under_device_lock(struct kunit *test)
 	kt_backend_register(test, &kb[0]);
 	KUNIT_EXPECT_EQ(test, atomic_read(&kb[0].probes), 0);
 	device_unlock(kd->dev);
-	wait_for_completion(&kb[0].asked);
+	/* A work item does it; the limit is for kernels where none does. */
+	KUNIT_EXPECT_GT(test, wait_for_completion_timeout(&kb[0].asked,
+							  30 * HZ), 0);
 	kt_expect_backend(kd, "kt-a");
 }
 
@@ -2078,6 +2080,27 @@ static void lookup_keeps_ops_set_before_device_add(struct kunit *test)
 	put_device(kd->dev);
 }
 
+/* As a parent's operations are given to a child. */
+static void lookup_hands_on_no_stack(struct kunit *test)
+{
+	struct kt_dev *parent, *child;
+
+	kt_layers(test);
+	parent = kt_dev(test);
+	child = kt_dev(test);
+	KUNIT_ASSERT_EQ(test, kt_set(parent, "kt0+kt1"), 0);
+	if (dma_path_is_direct(parent->dev->archdata.dma_path))
+		KUNIT_EXPECT_NULL(test, dma_unlayered_ops(parent->dev));
+	set_dma_ops(parent->dev, &kt_own_ops);
+	KUNIT_EXPECT_PTR_EQ(test, dma_unlayered_ops(parent->dev),
+			    &kt_own_ops);
+	set_dma_ops(child->dev, dma_unlayered_ops(parent->dev));
+	KT_EXPECT_MAP(child, KT_HANDLE_OWN);
+	kunit_warning_suppress(test)
+		set_dma_ops(child->dev, get_dma_ops(parent->dev));
+	KT_EXPECT_MAP(child, KT_HANDLE_OWN);
+}
+
 static void kt_set_ops_in_probe(struct kt_dev *kd)
 {
 	set_dma_ops(kd->dev, &kt_own_ops);
@@ -2238,6 +2261,7 @@ static struct kunit_case kt_lookup_cases[] = {
 	KUNIT_CASE(lookup_falls_through),
 	KUNIT_CASE(lookup_is_the_same_below_layers),
 	KUNIT_CASE(lookup_keeps_ops_set_before_device_add),
+	KUNIT_CASE(lookup_hands_on_no_stack),
 	KUNIT_CASE(lookup_survives_rebind),
 	KUNIT_CASE(lookup_serves_each_device_by_its_own),
 	KUNIT_CASE(lookup_follows_the_iommu),
@@ -2464,6 +2488,22 @@ static void push_is_undone_by_removal(struct kunit *test)
 	put_device(kd->dev);
 }
 
+static void push_outlives_no_type(struct kunit *test)
+{
+	struct kt_layer *layers = kt_layers(test);
+	struct kt_dev *kd = kt_dev(test);
+
+	KUNIT_ASSERT_EQ(test, kt_push(kd, "kt0"), 0);
+	kunit_warning_suppress(test) {
+		kt_layer_forget(&layers[1]);
+		KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, 0);
+		kt_layer_forget(&layers[0]);
+		KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, 1);
+	}
+	KUNIT_EXPECT_EQ(test, kt_push(kd, "kt1"), -ENOENT);
+	KUNIT_EXPECT_EQ(test, kt_pop(kd), 0);
+}
+
 static void set_keeps_what_is_there(struct kunit *test)
 {
 	struct kt_layer *layers = kt_layers(test);
@@ -2532,6 +2572,7 @@ static struct kunit_case kt_push_cases[] = {
 	KUNIT_CASE(push_makes_a_debugfs_directory),
 	KUNIT_CASE(push_pins_the_module),
 	KUNIT_CASE(push_is_undone_by_removal),
+	KUNIT_CASE(push_outlives_no_type),
 	KUNIT_CASE(set_keeps_what_is_there),
 	KUNIT_CASE(set_restores_after_failure),
 	KUNIT_CASE(set_disturbs_nothing_for_a_bad_list),
@@ -3187,41 +3228,54 @@ static int kt_fault_add(struct kt_dev *kd)
 	return platform_device_add(kd->pdev);
 }
 
-/* The last allocation that the hook makes is far from the first of all. */
+/* Adds a device with a fault, and takes away what came of it. */
+static bool kt_fault_add_and_remove(struct kunit *test, unsigned int nth,
+				    struct kt_layer *layers,
+				    unsigned int *pathless,
+				    unsigned int *layerless)
+{
+	struct kt_dev *kd = kt_dev_alloc(test);
+	bool failed;
+	int ret;
+
+	kt_boot_with(kd, "@:kt0+kt1");
+	failed = kt_fail_nth(kd, nth, kt_fault_add, &ret);
+	if (ret) {
+		platform_device_put(kd->pdev);
+	} else {
+		*pathless += !kd->dev->archdata.dma_path;
+		*layerless += kt_layer_on(&layers[0]) != 1;
+		platform_device_unregister(kd->pdev);
+	}
+	kunit_release_action(test, kt_boot_reset, NULL);
+	return failed;
+}
+
 static void fault_in_device_add(struct kunit *test)
 {
 	struct kt_layer *layers = kt_layers_with_groups(test);
 	struct kt_backend *kb = kt_backends_alloc(test);
-	bool failed = true, warned = test_taint(TAINT_WARN);
-	unsigned int nth, without = 0, layerless = 0;
-	int ret;
+	unsigned int nth, pathless = 0, layerless = 0;
+	bool failed = true;
 
 	kt_backend_register(test, &kb[0]);
 	kt_faults_begin(test);
 	for (nth = 1; nth < KT_FAULTS && failed; nth++) {
-		struct kt_dev *kd = kt_dev_alloc(test);
-
-		kt_boot_with(kd, "@:kt0+kt1");
-		failed = kt_fail_nth(kd, nth, kt_fault_add, &ret);
-		if (ret) {
-			KUNIT_EXPECT_EQ(test, atomic_read(&kb[0].taken), 0);
-			platform_device_put(kd->pdev);
-		} else {
-			without += !kd->dev->archdata.dma_path;
-			layerless += kt_layer_on(&layers[0]) != 1;
-			platform_device_unregister(kd->pdev);
+		/* Faults are no reason to warn, the removal no exception. */
+		kunit_warning_suppress(test) {
+			failed = kt_fault_add_and_remove(test, nth, layers,
+							 &pathless,
+							 &layerless);
+			KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, 0);
 		}
 		KUNIT_EXPECT_EQ(test, kt_layer_on(&layers[0]), 0);
 		KUNIT_EXPECT_EQ(test, kt_layer_on(&layers[1]), 0);
 		KUNIT_EXPECT_EQ(test, atomic_read(&kb[0].taken), 0);
-		kunit_release_action(test, kt_boot_reset, NULL);
 	}
 	KUNIT_EXPECT_FALSE(test, failed);
 	/* The allocations of the hook itself were among those that failed. */
-	KUNIT_EXPECT_EQ(test, without, 1);
-	KUNIT_EXPECT_GT(test, layerless, without);
-	if (!warned)
-		KUNIT_EXPECT_FALSE(test, test_taint(TAINT_WARN));
+	KUNIT_EXPECT_GT(test, pathless, 0);
+	KUNIT_EXPECT_GT(test, layerless, pathless);
 }
 
 static int kt_fault_noncontiguous(struct kt_dev *kd)
