@@ -55,5 +55,5 @@ help:
 	@echo 'ACCEL=auto|kvm|tcg   how QEMU runs the machine (default auto)'
 	@echo 'LINUX_SRC=<path>     the base: a Linux 7.3.y tree, git tree or tarball'
 	@echo 'JOBS=<n>  O=<dir>    compiler jobs; directory of all output (default out)'
-	@echo 'P=<patch>            the patch to refresh, a number or a file name'
+	@echo 'P=<patch>            the patch to refresh or, as <n>-<m>, to build after'
 	@echo "SIGNOFF='Name <mail>' TRAILERS='Key: value; ...'   added by make series"

@@ -154,7 +154,8 @@ def machine(path):
     found, inner = [], {}
     for r in flat:
         nested = inner.pop(r.depth + 1, [])
-        status = "skip" if r.skipped else "pass" if r.passed else "fail"
+        status = ("skip" if r.skipped else "pass" if r.passed
+                  else "known" if r.known else "fail")
         mine = [(f"{r.name}/{n}", s, d) for n, s, d in nested]
         if not mine or (status == "fail"
                         and all(s != "fail" for _, s, _ in mine)):

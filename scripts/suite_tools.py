@@ -34,9 +34,18 @@ def suite(done):
             ("compose keeps the time stamps of unchanged files", stamps),
             ("kbuild refuses a dropped configuration line", dropped),
             ("refresh writes edits back", refresh),
-            ("make clean keeps files that are not ours", clean)):
+            ("make clean keeps files that are not ours", clean),
+            ("the judge of a boot notices what it should", judge)):
         done.check("tools", name, func)
     shutil.rmtree(WORK)
+
+
+def judge():
+    """scripts/vm tests its own checks."""
+    done = subprocess.run([TOP / "scripts/vm", "--self-test"], text=True,
+                          check=False, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT)
+    return done.stdout if done.returncode else None
 
 
 def call(script, where, **env):

@@ -68,23 +68,28 @@ QEMU = re.compile("|".join((
 TIMER = "timer doesn't work through Interrupt-remapped IO-APIC"
 
 
-CUT_HERE = "[ cut here ]"
-END_TRACE = "[ end trace"
+# How a report begins and ends, and how many lines tell which one it is.
+FORMS = (
+    ("[ cut here ]", "[ end trace", 2),
+    ("WARNING: possible circular locking dependency", "</TASK>", 6),
+)
 
 
 def without(lines, known):
-    """Leave out the reports that start with one of these patterns."""
-    kept, report = [], None
+    """Leave out the reports whose first lines match one of these patterns."""
+    kept, report, form = [], None, None
     for line in lines:
-        if CUT_HERE in line:
+        begun = next((f for f in FORMS if f[0] in line), None)
+        if begun:
             kept += report or []
-            report = []
+            report, form = [], begun
         elif report is None:
             kept.append(line)
             continue
         report.append(line)
-        if END_TRACE in line:
-            if not any(re.search(pattern, report[1]) for pattern in known):
+        if form[1] in line:
+            head = "\n".join(report[:form[2]])
+            if not any(re.search(pattern, head) for pattern in known):
                 kept += report
             report = None
     return kept + (report or [])
@@ -93,7 +98,7 @@ def without(lines, known):
 def complaints(text, known=()):
     """Lines of a kernel log that fail a boot.
 
-    known: patterns of the first line of reports that the stock kernel makes
+    known: patterns of the first lines of reports that the stock kernel makes
     as well.
     """
     return [line.strip() for line in without(text.splitlines(), known)

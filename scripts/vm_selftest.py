@@ -54,6 +54,14 @@ KNOWN = ["------------[ cut here ]------------",
          "WARNING: at swiotlb_map+0x1f4/0x290", "Call Trace:",
          "---[ end trace 0000000000000000 ]---"]
 
+LOCKS = ["WARNING: possible circular locking dependency detected",
+         "7.3.4 #1 Not tainted",
+         "------------------------------------------------------",
+         "irq/26-pciehp/42 is trying to acquire lock:",
+         "ffff8881041cf2d8 (&ctrl->reset_lock){.+.+}-{4:4}, at: "
+         "pciehp_unconfigure_device+0x12b/0x1b0",
+         "Call Trace:", " </TASK>"]
+
 
 class Log(unittest.TestCase):
     """vm_log"""
@@ -81,6 +89,15 @@ class Log(unittest.TestCase):
         text = "\n".join(["a", *KNOWN, "b"])
         self.assertEqual(vm_log.complaints(text, known), [])
         self.assertTrue(vm_log.complaints(text))
+
+    def test_known_lock(self):
+        """A lock report counts as known by the function that it names."""
+        known = vm_machine.PCIEHP_KNOWN
+        text = "\n".join(["a", *LOCKS, "b"])
+        self.assertEqual(vm_log.complaints(text, known), [])
+        self.assertTrue(vm_log.complaints(text))
+        other = text.replace("pciehp_unconfigure_device", "dma_layer_push")
+        self.assertTrue(vm_log.complaints(other, known))
 
     def test_not_known(self):
         """Other reports stay, before, after and cut off."""

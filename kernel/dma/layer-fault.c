@@ -38,33 +38,12 @@ static const char * const fault_calls[DMA_FAULT_NR] = {
 /* What a device starts with; fails nothing unless the boot parameter says so */
 static struct fault_attr fault_default = FAULT_ATTR_INITIALIZER;
 
-static int fault_default_set(const char *val, const struct kernel_param *kp)
-{
-	/* The parser does not write to its argument. */
-	if (setup_fault_attr(&fault_default, (char *)val))
-		return 0;
-	pr_err("dma_layer_fault: \"%s\" refused; accepted: <interval>,<probability>,<space>,<times>\n",
-	       val);
-	return -EINVAL;
-}
-
-static int fault_default_get(char *buffer, const struct kernel_param *kp)
-{
-	return sysfs_emit(buffer, "%lu,%lu,%d,%d\n", fault_default.interval,
-			  fault_default.probability,
-			  atomic_read(&fault_default.space),
-			  atomic_read(&fault_default.times));
-}
-
-static const struct kernel_param_ops fault_default_ops = {
-	.set = fault_default_set,
-	.get = fault_default_get,
-};
+static char *fault_default_text;
 
 /* The same word on the kernel's and on modprobe's command line. */
 #undef MODULE_PARAM_PREFIX
 #define MODULE_PARAM_PREFIX	""
-module_param_cb(dma_layer_fault, &fault_default_ops, NULL, 0444);
+module_param_named(dma_layer_fault, fault_default_text, charp, 0444);
 MODULE_PARM_DESC(dma_layer_fault,
 		 "<interval>,<probability>,<space>,<times> that devices start with");
 
@@ -293,8 +272,22 @@ VISIBLE_IF_KUNIT struct dma_layer_type dma_layer_fault_type = {
 };
 EXPORT_SYMBOL_IF_KUNIT(dma_layer_fault_type);
 
+/*
+ * Not while the command line is parsed: that is before there is memory, which
+ * the parser of the attributes needs.
+ */
+static void __init fault_read_default(void)
+{
+	if (!fault_default_text ||
+	    setup_fault_attr(&fault_default, fault_default_text))
+		return;
+	pr_err("dma_layer_fault: \"%s\" ignored; accepted: <interval>,<probability>,<space>,<times>\n",
+	       fault_default_text);
+}
+
 static int __init fault_init(void)
 {
+	fault_read_default();
 	return dma_layer_register(&dma_layer_fault_type);
 }
 subsys_initcall(fault_init);

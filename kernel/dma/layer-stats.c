@@ -70,6 +70,12 @@ static const char * const stats_names[DMA_STAT_NR] = {
 #define stats_inc(stats, what)		this_cpu_inc((stats)->cpu->n[what])
 #define stats_add(stats, what, by)	this_cpu_add((stats)->cpu->n[what], by)
 
+static void stats_set_batch(struct stats *stats, long peak)
+{
+	peak /= STATS_EXACT_PER_CPU * (long)num_possible_cpus();
+	WRITE_ONCE(stats->batch, clamp(1 + peak, 1, STATS_BATCH_MAX));
+}
+
 static void stats_raise_peak(struct stats *stats, long live)
 {
 	long peak = atomic_long_read(&stats->peak);
@@ -78,8 +84,7 @@ static void stats_raise_peak(struct stats *stats, long live)
 		if (atomic_long_try_cmpxchg(&stats->peak, &peak, live))
 			break;
 	}
-	live /= STATS_EXACT_PER_CPU * (long)num_possible_cpus();
-	WRITE_ONCE(stats->batch, min(1 + live, STATS_BATCH_MAX));
+	stats_set_batch(stats, live);
 }
 
 static void stats_live_add(struct stats *stats, long by)
@@ -339,6 +344,7 @@ VISIBLE_IF_KUNIT void dma_stats_reset(struct dma_layer *layer)
 	mutex_lock(&stats->lock);
 	stats_sum_raw(stats, &stats->base);
 	atomic_long_set(&stats->peak, stats->base.live);
+	stats_set_batch(stats, stats->base.live);
 	mutex_unlock(&stats->lock);
 }
 EXPORT_SYMBOL_IF_KUNIT(dma_stats_reset);

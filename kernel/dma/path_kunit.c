@@ -133,6 +133,7 @@ struct kt_want {
  * @test: the running test
  * @pdev: the device
  * @dev: the device
+ * @name: the name of the device, which the driver outlives
  * @drv: a driver for this device alone
  * @probe_ret: what the driver's probe function returns
  * @in_probe: what the driver's probe function calls
@@ -149,6 +150,7 @@ struct kt_dev {
 	struct kunit *test;
 	struct platform_device *pdev;
 	struct device *dev;
+	char name[32];
 	struct platform_driver drv;
 	int probe_ret;
 	void (*in_probe)(struct kt_dev *kd);
@@ -738,12 +740,11 @@ static int kt_dev_probe(struct platform_device *pdev)
 static struct platform_device *kt_pdev_alloc(struct kt_dev *kd)
 {
 	struct platform_device *pdev;
-	char name[32];
 
 	/* With a colon, as in the names of PCI devices. */
-	snprintf(name, sizeof(name), KT_NAME ":%d",
+	snprintf(kd->name, sizeof(kd->name), KT_NAME ":%d",
 		 atomic_inc_return(&kt_serial));
-	pdev = platform_device_alloc(name, PLATFORM_DEVID_NONE);
+	pdev = platform_device_alloc(kd->name, PLATFORM_DEVID_NONE);
 	if (pdev && platform_device_add_data(pdev, &kd, sizeof(kd))) {
 		platform_device_put(pdev);
 		return NULL;
@@ -768,7 +769,7 @@ static struct kt_dev *kt_dev_alloc(struct kunit *test)
 	*kd->dev->dma_mask = DMA_BIT_MASK(64);
 	kd->dev->coherent_dma_mask = DMA_BIT_MASK(64);
 	kd->drv.probe = kt_dev_probe;
-	kd->drv.driver.name = kd->pdev->name;
+	kd->drv.driver.name = kd->name;
 	kd->drv.driver.probe_type = PROBE_FORCE_SYNCHRONOUS;
 	return kd;
 }
@@ -2812,7 +2813,7 @@ static void kt_boot_reset(void *unused)
 /* As if the kernel had been started with dma_layers=@text. */
 static void kt_boot_with(struct kt_dev *kd, const char *text)
 {
-	const char *name = kd->pdev->name;
+	const char *name = kd->name;
 	size_t size = strlen(text) + 8 * strlen(name) + 1, n = 0;
 	struct kunit *test = kd->test;
 
@@ -3036,7 +3037,7 @@ static void debugfs_shows_the_path(struct kunit *test)
 	KUNIT_ASSERT_GT(test, kt_read_debugfs(name, buf, PAGE_SIZE), 0);
 	snprintf(line, sizeof(line), "device: %s\n", dev_name(kd->dev));
 	KUNIT_EXPECT_NOT_NULL(test, strstr(buf, line));
-	snprintf(line, sizeof(line), "driver: %s\n", kd->pdev->name);
+	snprintf(line, sizeof(line), "driver: %s\n", kd->name);
 	KUNIT_EXPECT_NOT_NULL(test, strstr(buf, line));
 	KUNIT_EXPECT_NOT_NULL(test, strstr(buf, "\nbus: platform\n"));
 	KUNIT_EXPECT_NOT_NULL(test, strstr(buf, "\npath: ops\n"));
@@ -3292,8 +3293,8 @@ static int kt_fault_noncontiguous(struct kt_dev *kd)
 
 static void fault_in_noncontiguous(struct kunit *test)
 {
+	unsigned int nth, failures = 0;
 	bool failed = true;
-	unsigned int nth;
 	struct kt_dev *kd;
 	int ret;
 
@@ -3305,11 +3306,13 @@ static void fault_in_noncontiguous(struct kunit *test)
 	for (nth = 1; nth < KT_FAULTS && failed; nth++) {
 		kt_clear(kd);
 		failed = kt_fail_nth(kd, nth, kt_fault_noncontiguous, &ret);
-		KUNIT_EXPECT_EQ(test, ret, failed ? -ENOMEM : 0);
-		KUNIT_EXPECT_EQ(test, kd->events, failed ? 1 : 4);
+		failures += !!ret;
+		KUNIT_EXPECT_EQ(test, kd->events, ret ? 1 : 4);
+		KUNIT_EXPECT_TRUE(test, !ret || ret == -ENOMEM);
 	}
 	KUNIT_EXPECT_FALSE(test, failed);
-	KUNIT_EXPECT_EQ(test, nth, 4);
+	/* The table and its only element; debugging may allocate more. */
+	KUNIT_EXPECT_GE(test, failures, 2);
 }
 
 static struct kunit_case kt_fault_cases[] = {
