@@ -46,14 +46,15 @@ def image(name):
                             .encode())
     for path in sorted([*(TOP / "guest").rglob("*"),
                         TOP / "scripts/guest-image",
-                        *(TOP / "tools/dma").rglob("*")]):
+                        *(TOP / "tools/dma").rglob("*"),
+                        *(TOP / "tools/testing").rglob("*")]):
         if path.is_file():
             digest.update(path.read_bytes())
     record = OUT / "tools" / f"{name}.json"
     if not target.exists() or load(record) != digest.hexdigest():
         with step(f"initramfs {name}"):
             run(TOP / "scripts/guest-image", target, "--build", build.dir,
-                "--tools", OUT / "tools")
+                "--linux", LINUX, "--tools", OUT / "tools")
         store(record, digest.hexdigest())
     return build.dir / "arch/x86/boot/bzImage", target
 

@@ -16,7 +16,7 @@ class Mode:
     domain: str             # type of every device's IOMMU domain
     says: tuple = ()        # patterns that the kernel log has just once
     slow: bool = False      # a kernel that takes three times as long
-    kunit: bool = False     # the kernel's own tests run at boot
+    kunit: bool = False     # the kernel's own tests run, at boot and after
     layers: tuple = ()      # (vendor:device, layers): what dma_layers= says
     known: tuple = ()       # results in which the stock kernel fails as well
     known_log: tuple = ()   # and the kernel reports that go with them
@@ -226,5 +226,5 @@ def kernel_words(mode, accel, tool, extra):
     if forbidden:
         words.append(f"dma_nodma={','.join(forbidden)}")
     if mode.kunit:
-        words += ["kunit.enable=1", "kunit.autorun=1"]
+        words += ["kunit.enable=1", "kunit.autorun=1", "rig.selftests"]
     return " ".join(word for word in (*words, *extra) if word)

@@ -60,6 +60,7 @@
 			 sizeof(void *))
 #define KT_OPS		(sizeof(struct dma_layer_ops) / sizeof(void *))
 #define KT_PTR(ptr)	((u64)(uintptr_t)(ptr))
+#define KT_GFP		((__force u64)GFP_KERNEL)
 #define KT_ARGS(...)	((const u64 [KT_NARGS]) { __VA_ARGS__ })
 
 static const char * const kt_op_names[] = {
@@ -967,7 +968,7 @@ static void kt_play_coherent(struct kt_dev *kd)
 	void *vaddr;
 
 	vaddr = dma_alloc_attrs(dev, 64, &handle, GFP_KERNEL, KT_ATTRS);
-	KT_WANT(kd, alloc, 64, KT_PTR(&handle), GFP_KERNEL, KT_ATTRS);
+	KT_WANT(kd, alloc, 64, KT_PTR(&handle), KT_GFP, KT_ATTRS);
 	kt_result(kd, !!vaddr);
 	kt_result(kd, dma_can_mmap(dev));
 	if (!vaddr)
@@ -995,7 +996,7 @@ static void kt_play_pages(struct kt_dev *kd)
 
 	page = dma_alloc_pages(dev, PAGE_SIZE, &handle, KT_DIR, GFP_KERNEL);
 	KT_WANT(kd, alloc_pages_op, PAGE_SIZE, KT_PTR(&handle), KT_DIR,
-		GFP_KERNEL);
+		KT_GFP);
 	kt_result(kd, !!page);
 	if (!page)
 		return;
@@ -1013,7 +1014,7 @@ static void kt_play_noncontiguous(struct kt_dev *kd)
 
 	sgt = dma_alloc_noncontiguous(dev, size, KT_DIR, GFP_KERNEL, 0);
 	kt_want(kd, KT_OP(alloc_noncontiguous), true, false,
-		KT_ARGS(size, KT_DIR, GFP_KERNEL, 0));
+		KT_ARGS(size, KT_DIR, KT_GFP, 0));
 	kt_result(kd, !!sgt);
 	if (!sgt) {
 		kt_want(kd, KT_OP(alloc_pages_op), false, true, KT_ARGS(0));
@@ -1022,7 +1023,7 @@ static void kt_play_noncontiguous(struct kt_dev *kd)
 	sg = sgt->sgl;
 	kt_want(kd, KT_OP(alloc_pages_op), false, true,
 		KT_ARGS(PAGE_SIZE, KT_PTR(&sg->dma_address), KT_DIR,
-			GFP_KERNEL));
+			KT_GFP));
 	kt_result(kd, sgt->nents);
 	kt_result(kd, sg_dma_len(sg));
 	kt_result(kd, dma_vmap_noncontiguous(dev, size, sgt) ==
@@ -2652,6 +2653,15 @@ static const char * const kt_bad_names[] = {
 	"abcdefghijklmnop",
 };
 
+static void kt_expect_refused(struct kunit *test, struct kt_layer *kl, int err)
+{
+	int ret = dma_layer_register(&kl->type);
+
+	KUNIT_EXPECT_EQ_MSG(test, ret, err, "%s", kl->type.name);
+	if (!ret)
+		dma_layer_unregister(&kl->type);
+}
+
 static void parse_names_of_layers(struct kunit *test)
 {
 	struct kt_layer *layers = kt_layers_alloc(test);
@@ -2659,21 +2669,20 @@ static void parse_names_of_layers(struct kunit *test)
 
 	for (i = 0; i < ARRAY_SIZE(kt_bad_names); i++) {
 		layers[0].type.name = kt_bad_names[i];
-		KUNIT_EXPECT_EQ_MSG(test, dma_layer_register(&layers[0].type),
-				    -EINVAL, "%s", kt_bad_names[i]);
+		kt_expect_refused(test, &layers[0], -EINVAL);
 	}
 	layers[0].type.name = NULL;
-	KUNIT_EXPECT_EQ(test, dma_layer_register(&layers[0].type), -EINVAL);
+	kt_expect_refused(test, &layers[0], -EINVAL);
 	layers[0].type.name = "kt0";
 	layers[0].type.ops = NULL;
-	KUNIT_EXPECT_EQ(test, dma_layer_register(&layers[0].type), -EINVAL);
+	kt_expect_refused(test, &layers[0], -EINVAL);
 	/* Non-contiguous memory is made of pages when the base has no better. */
 	layers[0].type.ops = &layers[0].ops;
 	layers[0].ops.alloc_noncontiguous = NULL;
-	KUNIT_EXPECT_EQ(test, dma_layer_register(&layers[0].type), -EINVAL);
+	kt_expect_refused(test, &layers[0], -EINVAL);
 	kt_layer_register(test, &layers[1]);
 	layers[2].type.name = layers[1].name;
-	KUNIT_EXPECT_EQ(test, dma_layer_register(&layers[2].type), -EEXIST);
+	kt_expect_refused(test, &layers[2], -EEXIST);
 	layers[3].type.name = "abcdefghijklmno";
 	kt_layer_register(test, &layers[3]);
 }
