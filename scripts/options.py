@@ -9,6 +9,8 @@ from kernel import Build
 
 # Directories that an x86 configuration never enters.
 FOREIGN = ("arch/powerpc", "arch/um", "Documentation", "tools", "include")
+# A directory with at most so many C files is built as a whole.
+SMALL = 60
 
 
 def added(repo, commit):
@@ -27,12 +29,24 @@ def added(repo, commit):
     return found
 
 
-def directories(repo, commit):
-    """Directories with C files that the series touches, for x86."""
-    names = run("git", "-C", repo, "diff", "--name-only", base()["commit"],
-                commit).split()
-    return sorted({f"{PurePath(n).parent}/" for n in names
-                   if n.endswith(".c") and not n.startswith(FOREIGN)})
+def targets(repo, commit):
+    """What to build for x86 of the files that the series touches.
+
+    New files: their directory, when it is a small one, as the options
+    decide which are built. Existing files: their objects.
+    """
+    names = run("git", "-C", repo, "diff", "--name-status", "--no-renames",
+                base()["commit"], commit).splitlines()
+    found = set()
+    for status, name in (n.split("\t") for n in names):
+        if not name.endswith(".c") or name.startswith(FOREIGN):
+            continue
+        where = PurePath(name).parent
+        if status == "M":
+            found.add(f"{name[:-2]}.o")
+        elif len(list((repo / where).rglob("*.c"))) <= SMALL:
+            found.add(f"{where}/")
+    return sorted(found)
 
 
 def extra(repo, commit, how):
@@ -49,11 +63,11 @@ def extra(repo, commit, how):
 def build(work, commit, how, name):
     """Build the touched directories with the added options off or =m."""
     lines = extra(LINUX, commit, how)
-    targets = directories(LINUX, commit)
-    if not lines or not targets:
+    wanted = targets(work.path, commit)
+    if not lines or not wanted:
         return None
     part = Build("q35", work.path, OUT / name, extra=lines, strict=False)
-    return part.object(*targets, name=name)
+    return part.object(*wanted, name=name)
 
 
 def module_objects(where):

@@ -140,7 +140,11 @@ def kunit(path):
     from kunit_printer import null_printer
     text = path.read_text(errors="replace").splitlines()
     test = kunit_parser.parse_run_tests(text, null_printer)
-    found = leaves(test)
+    reasons = dict(re.findall(r"ok \d+ (?:- )?(\S.*?) +# SKIP (.+)",
+                              "\n".join(text)))
+    found = [(name, status, reasons.get(name.split("/")[-1], detail)
+              if status == "skip" else detail)
+             for name, status, detail in leaves(test)]
     if test.counts.errors:
         found.append(("report", "fail", f"{test.counts.errors} errors in "
                       f"the form of the report, see {path}"))

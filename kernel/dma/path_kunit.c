@@ -3341,7 +3341,7 @@ static struct kunit_suite kt_fault_suite = {
  * Everything at once
  */
 
-#define KT_ROUNDS	100
+#define KT_ROUNDS	50
 #define KT_THREADS	5
 
 struct kt_race {
