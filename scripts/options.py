@@ -29,11 +29,12 @@ def added(repo, commit):
     return found
 
 
-def targets(repo, commit):
-    """What to build for x86 of the files that the series touches.
+def targets(repo, commit, full):
+    """What to build of the files that the series touches.
 
     New files: their directory, when it is a small one, as the options
-    decide which are built. Existing files: their objects.
+    decide which are built. Existing files: the objects that a full build
+    of the same configuration has.
     """
     names = run("git", "-C", repo, "diff", "--name-status", "--no-renames",
                 base()["commit"], commit).splitlines()
@@ -42,8 +43,10 @@ def targets(repo, commit):
         if not name.endswith(".c") or name.startswith(FOREIGN):
             continue
         where = PurePath(name).parent
-        if status == "M":
+        if status == "M" and (full / f"{name[:-2]}.o").exists():
             found.add(f"{name[:-2]}.o")
+        elif status == "M":
+            continue
         elif len(list((repo / where).rglob("*.c"))) <= SMALL:
             found.add(f"{where}/")
     return sorted(found)
@@ -60,10 +63,10 @@ def extra(repo, commit, how):
     return "\n".join(lines)
 
 
-def build(work, commit, how, name):
-    """Build the touched directories with the added options off or =m."""
+def build(work, commit, how, full, name):
+    """Build what the series touches with the added options off or =m."""
     lines = extra(LINUX, commit, how)
-    wanted = targets(work.path, commit)
+    wanted = targets(work.path, commit, full)
     if not lines or not wanted:
         return None
     part = Build("q35", work.path, OUT / name, extra=lines, strict=False)

@@ -81,8 +81,11 @@ class OptionsTree:
 
 def one_option(repo, head, how):
     """Build with the series' options set one way."""
+    build = kernel.Build("q35")
+    build.make()
     with step(f"objects with the options ={how}"):
-        part = options.build(repo, head, how, f"build-q35-{how}")
+        part = options.build(repo, head, how, build.dir,
+                             f"build-q35-{how}")
     if not part:
         raise results.Skip("the series adds no such option")
     code, log = part
