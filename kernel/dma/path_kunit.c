@@ -3341,7 +3341,7 @@ static struct kunit_suite kt_fault_suite = {
  * Everything at once
  */
 
-#define KT_ROUNDS	50
+#define KT_ROUNDS	30
 #define KT_THREADS	5
 
 struct kt_race {
@@ -3389,26 +3389,36 @@ static int kt_race_device(struct kt_racer *racer, unsigned int round)
 	return ret;
 }
 
+/* Returns false when the device has lost its path, or never had one. */
+static bool kt_race_push_one(struct kt_race *race, struct device *dev,
+			     unsigned int round)
+{
+	guard(device)(dev);
+	if (!dev->archdata.dma_path)
+		return false;
+	if (dev->driver)
+		return true;
+	if (!dma_layer_get(dev, &race->layers[0].type) &&
+	    !dma_layer_push(dev, "kt0"))
+		atomic_inc(&race->pushed);
+	dma_layers_set(dev, round % 3 ? "kt1+kt0" : "kt2");
+	if (round % 4)
+		dma_layer_pop(dev);
+	return true;
+}
+
 /* Nothing but the device lock and a reference protects the device. */
 static int kt_race_push(struct kt_racer *racer, unsigned int round)
 {
 	const char *name = kt_race_names[round % 2];
-	struct kt_race *race = racer->race;
 	struct device *dev;
 
 	dev = bus_find_device_by_name(&platform_bus_type, NULL, name);
 	if (!dev)
 		return 0;
-	device_lock(dev);
-	if (dev->archdata.dma_path && !dev->driver) {
-		if (!dma_layer_get(dev, &race->layers[0].type) &&
-		    !dma_layer_push(dev, "kt0"))
-			atomic_inc(&race->pushed);
-		dma_layers_set(dev, round % 3 ? "kt1+kt0" : "kt2");
-		if (round % 4)
-			dma_layer_pop(dev);
-	}
-	device_unlock(dev);
+	/* Until it is gone: the last moments are those that matter. */
+	while (kt_race_push_one(racer->race, dev, round++))
+		cond_resched();
 	put_device(dev);
 	return 0;
 }
