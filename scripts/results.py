@@ -4,6 +4,7 @@
 import re
 import sys
 import time
+import traceback
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 
@@ -66,6 +67,8 @@ class Results:
             return
         except Failure as e:
             detail = str(e)
+        except Exception:  # one broken test must not end the run
+            detail = traceback.format_exc()
         self.add(suite, name, "fail" if detail else "pass", detail or "")
 
     def count(self, *statuses):

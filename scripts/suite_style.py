@@ -66,6 +66,7 @@ def scripts(done):
             done.check("style", f"pyflakes {name}", tool, "pyflakes3", name)
             done.check("style", f"pycodestyle {name}", tool, "pycodestyle",
                        name)
+    done.check("style", "scripts are executable", executable, names)
     done.check("style", "SPDX line in every file", spdx, names)
     done.check("style", "nothing of this machine in any file", private,
                names)
@@ -158,6 +159,12 @@ def sparse_result(name, code, log):
              and re.sub(r"^(\.\./)*", "", ln).split(":")[0] in mine
              and not stock_noise(name, ln)]
     return "\n".join(found)
+
+
+def executable(names):
+    """What begins like a script can be run."""
+    return "\n".join(n for n in names if not os.access(TOP / n, os.X_OK)
+                     and (TOP / n).read_bytes()[:2] == b"#!")
 
 
 def spdx(names):

@@ -38,12 +38,13 @@ class Machine:
 
 # Everything that does DMA counts; the edu cards, the NVMe disk and the 32-bit
 # card also bounce what lies in a no-DMA range.  That range is the start of the
-# memory above 4 GiB, which the kernel hands out first.
+# memory above 4 GiB, which the kernel hands out first.  "fault" is a module
+# that comes when the AHCI driver has its device already.
 NODMA = "0x100000000-0x10fffffff"
 LAYERS = (
     ("1b36:0010", "nodma+stats"),
     ("1af4:1042", "stats"),
-    ("8086:2922", "fault+stats"),
+    ("8086:2922", "stats+fault"),
     ("8086:10d3", "stats"),
     ("8086:100e", "nodma+stats"),
     ("1234:11e8", "nodma+stats"),
