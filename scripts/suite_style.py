@@ -14,6 +14,7 @@ import kernel
 import options
 import series
 import sources
+import tree
 from common import JOBS, LINUX, TOP, Failure, run, step, tail_of
 from results import Skip
 
@@ -44,6 +45,7 @@ def suite(done):
                  for n in code]
         for name, job in jobs:
             done.check("style", name, job.result)
+    done.check("style", "MAINTAINERS", maintainers)
     source = [n for n in code
               if n.endswith(".c") and not n.startswith("tools/")]
     log = sparse(source)
@@ -99,6 +101,17 @@ def checkpatch(*args):
     if done.returncode or done.stdout.strip():
         return done.stdout.strip() or f"exit code {done.returncode}"
     return None
+
+
+def maintainers():
+    """What the series adds to MAINTAINERS has the form of an entry."""
+    diff = run("git", "-C", LINUX, "diff", "-U0",
+               tree.Tree(LINUX).commits(series.patches())[0], "HEAD", "--",
+               "MAINTAINERS")
+    hunks = diff.partition("\n@@ ")[2]
+    return "\n".join(
+        ln for ln in hunks.splitlines() if ln.startswith("+")
+        and not re.fullmatch(r"\+([A-Z]:\t\S.*|[A-Z][-A-Z0-9 ,/()]*)?", ln))
 
 
 def kernel_doc(name):
