@@ -78,11 +78,6 @@ const struct dma_map_ops dma_base_direct_ops = {
 };
 
 #ifdef CONFIG_IOMMU_DMA
-static size_t base_iommu_opt_mapping_size(struct device *dev)
-{
-	return iommu_dma_opt_mapping_size();
-}
-
 const struct dma_map_ops dma_base_iommu_ops = {
 	.alloc			= iommu_dma_alloc,
 	.free			= iommu_dma_free,
@@ -99,7 +94,7 @@ const struct dma_map_ops dma_base_iommu_ops = {
 	.sync_sg_for_cpu	= iommu_dma_sync_sg_for_cpu,
 	.sync_sg_for_device	= iommu_dma_sync_sg_for_device,
 	.max_mapping_size	= iommu_dma_max_mapping_size,
-	.opt_mapping_size	= base_iommu_opt_mapping_size,
+	.opt_mapping_size	= iommu_dma_opt_mapping_size,
 	.get_merge_boundary	= iommu_dma_get_merge_boundary,
 };
 #else
