@@ -86,6 +86,14 @@ Q35_MODES = {
                   known_log=PCIEHP_KNOWN),
 }
 
+# The same with the allocator that the arenas replace.
+Q35_MODES |= {
+    f"{name}-rcache": dataclasses.replace(
+        Q35_MODES[name], words=f"{Q35_MODES[name].words} iommu.iova=rcache",
+        what=f"{Q35_MODES[name].what}, IOVAs from caches")
+    for name in ("lazy", "strict", "layers", "plain")
+}
+
 Q35 = Machine(
     name="q35",
     memory="5G",
