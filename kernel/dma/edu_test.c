@@ -11,10 +11,12 @@
  */
 #include <linux/completion.h>
 #include <linux/debugfs.h>
+#include <linux/delay.h>
 #include <linux/dma-mapping.h>
 #include <linux/highmem.h>
 #include <linux/interrupt.h>
 #include <linux/io.h>
+#include <linux/iommu.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
@@ -583,6 +585,54 @@ static int edu_random(struct edu *edu)
 	return err;
 }
 
+/* Time for deferred flushes, which are due after 10 ms. */
+#define EDU_FLUSH_MS		100
+
+/* The device has used an address, and uses it again when it is unmapped. */
+static int edu_use_stale(struct edu *edu, struct page *page, bool lazy)
+{
+	void *block = page_address(page);
+	dma_addr_t addr;
+	int err;
+
+	addr = dma_map_page(edu_dev(edu), page, 0, EDU_MAX, DMA_FROM_DEVICE);
+	if (dma_mapping_error(edu_dev(edu), addr))
+		return edu_map_failed(edu, page_to_phys(page), EDU_MAX);
+	err = edu_fetch(edu, addr, EDU_MAX, 0);
+	dma_unmap_page(edu_dev(edu), addr, EDU_MAX, DMA_FROM_DEVICE);
+	if (err)
+		return err;
+	memset(block, EDU_FILL, EDU_BLOCK);
+	if (lazy)
+		msleep(EDU_FLUSH_MS);
+	/* For who reads the log: faults at this address are wanted. */
+	seq_buf_printf(&edu->report, "# stale address: %pad\n", &addr);
+	err = edu_fetch(edu, addr, EDU_MAX, 0);
+	if (err)
+		return err;
+	if (memchr_inv(block, EDU_FILL, EDU_BLOCK))
+		return edu_fail(edu, -EBADMSG,
+				"memory was reached through %pad after unmapping",
+				&addr);
+	return 0;
+}
+
+static int edu_stale_address(struct edu *edu)
+{
+	struct iommu_domain *domain = iommu_get_domain_for_dev(edu_dev(edu));
+	struct page *page;
+	int err;
+
+	if (!domain || !(domain->type & __IOMMU_DOMAIN_DMA_API))
+		return edu_fail(edu, EDU_SKIP, "no IOMMU translates");
+	page = edu_block_below(edu);
+	if (!page)
+		return -ENOMEM;
+	err = edu_use_stale(edu, page, domain->type == IOMMU_DOMAIN_DMA_FQ);
+	__free_pages(page, EDU_ORDER);
+	return err;
+}
+
 static int edu_limits(struct edu *edu)
 {
 	size_t limit = dma_max_mapping_size(edu_dev(edu));
@@ -610,6 +660,7 @@ static const struct edu_test edu_tests[] = {
 	{ "alloc-pages", edu_alloc_pages },
 	{ "alloc-noncontiguous", edu_alloc_noncontiguous },
 	{ "random", edu_random },
+	{ "stale-address", edu_stale_address },
 };
 
 static void edu_report_one(struct edu *edu, size_t number, int err)
