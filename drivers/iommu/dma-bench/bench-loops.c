@@ -317,10 +317,11 @@ static u64 operations(const struct bench_work *work, u64 steps)
 	       steps : steps * max(work->items, 1U);
 }
 
-/* A pass of @steps; returns the mean over the CPUs of what a thread took */
+/* A pass of @steps; @ns is the time from the first start to the last end */
 static int loop_pass(struct bench_pass *pass, unsigned long steps, bool each,
 		     u64 *ns)
 {
+	u64 begin = U64_MAX, end = 0;
 	unsigned int i;
 	int ret;
 
@@ -330,10 +331,11 @@ static int loop_pass(struct bench_pass *pass, unsigned long steps, bool each,
 		pass->thread[i].worst_ns = 0;
 	}
 	ret = bench_pass_run(pass);
-	*ns = 0;
-	for (i = 0; i < pass->cpus; i++)
-		*ns += pass->thread[i].total_ns;
-	*ns = div_u64(*ns, pass->cpus);
+	for (i = 0; i < pass->cpus; i++) {
+		begin = min(begin, pass->thread[i].begin_ns);
+		end = max(end, pass->thread[i].end_ns);
+	}
+	*ns = end - begin;
 	return ret;
 }
 

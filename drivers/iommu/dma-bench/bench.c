@@ -157,14 +157,13 @@ static int bench_thread(void *data)
 {
 	struct bench_thread *t = data;
 	struct bench_pass *pass = t->pass;
-	u64 begin;
 
 	atomic_inc(&pass->arrived);
 	while (atomic_read(&pass->arrived) < pass->cpus)
 		cpu_relax();
-	begin = ktime_get_ns();
+	t->begin_ns = ktime_get_ns();
 	t->error = t->run(t);
-	t->total_ns = ktime_get_ns() - begin;
+	t->end_ns = ktime_get_ns();
 	if (t->error)
 		WRITE_ONCE(pass->stop, true);
 	kthread_complete_and_exit(&t->done, 0);

@@ -50,7 +50,7 @@ struct bench_thread {
 	/* Measure each step, for worst_ns */
 	bool each;
 	u64 worst_ns;
-	u64 total_ns;
+	u64 begin_ns, end_ns;
 	int error;
 	struct completion done;
 	struct rnd_state rnd;
