@@ -4,6 +4,7 @@
 import os
 import re
 import selectors
+import shlex
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import gitbase
 import kernel
+import series
 from common import LOGS, OUT, TOP, Failure, run, say, step
 from tree import Tree
 
@@ -19,6 +21,8 @@ MEMORY = "1G"
 SILENCE = 300
 # What any tree needs for the benchmark, as far as it is in files of its own.
 OWN = ("drivers/iommu/soft", "drivers/iommu/dma-bench")
+# The patch that makes User-mode Linux fit for measuring.
+RIG = "um-disable-interrupts"
 # What must not be in the log of a run.
 BAD = ("WARNING:", "BUG:", "Kernel panic", "Oops", "general protection",
        "rcu: INFO", "Segfault")
@@ -101,9 +105,21 @@ def planted_makefile(text):
     return text
 
 
+def level(repo):
+    """Apply our patch to User-mode Linux in the index, if it is not there."""
+    diff = [p.diff for p in series.patches() if RIG in p.name][0]
+    there = subprocess.run(
+        ["git", "-C", repo.path, "apply", "--cached", "-R", "--check", "-"],
+        input=diff, text=True, stderr=subprocess.DEVNULL, check=False,
+        env=os.environ | {"GIT_INDEX_FILE": str(repo.index)})
+    if there.returncode:
+        repo.plumb("apply", "--cached", "-", input=diff)
+
+
 def plant(repo, commit):
     """A commit on top of another tree's that has the benchmark."""
     repo.plumb("read-tree", commit)
+    level(repo)
     files = [p for d in OWN for p in (TOP / d).iterdir() if p.is_file()]
     texts = {str(p.relative_to(TOP)): p.read_text(encoding="utf-8")
              for p in files}
@@ -204,10 +220,12 @@ def start(binary, words, samples, rename=None):
     log = LOGS / f"bench{'-' + rename if rename else ''}.console"
     (OUT / "uml").mkdir(exist_ok=True)
     progress, ended, bad = Progress(), False, []
+    said = " ".join(shlex.quote(w) for w in command(binary, words))
     with open(log, "w", encoding="utf-8") as f, \
             step("bench"), subprocess.Popen(
                 command(binary, words), stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        f.write(f"$ {said}\n")
         for line in lines_of(process):
             f.write(line + "\n")
             f.flush()

@@ -161,6 +161,7 @@ static int run_mapper(struct bench_thread *t)
 	int ret;
 
 	for (n = 0; n < t->steps; n++) {
+		/* Pairs with the release in run_unmapper() */
 		while (n - smp_load_acquire(&pass->tail) >= BENCH_SLOTS) {
 			if (READ_ONCE(pass->stop))
 				return 0;
@@ -187,6 +188,7 @@ static int run_unmapper(struct bench_thread *t)
 	u64 begin;
 
 	for (n = 0; n < t->steps; n++) {
+		/* Pairs with the release in run_mapper() */
 		while (smp_load_acquire(&pass->head) == n) {
 			if (READ_ONCE(pass->stop))
 				return 0;

@@ -63,6 +63,7 @@ struct soft_domain {
 	struct soft_iommu_counts __percpu *counts;
 	struct soft_iotlb *iotlb;
 };
+
 PT_IOMMU_CHECK_DOMAIN(struct soft_domain, pt.iommu, domain);
 
 struct soft_device {
