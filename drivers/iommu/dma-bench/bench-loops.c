@@ -18,6 +18,8 @@
  */
 #define PASS_NS		(2 * NSEC_PER_MSEC)
 #define PASS_STEPS	100000
+#define PASS_MIN_STEPS	32
+#define WARM_UPS	16
 /* Mappings that the work about mixed masks has on each device */
 #define MIXED_SLOTS	64
 /* Pairs in a step that only measures the machine */
@@ -347,18 +349,21 @@ static int loop_pass(struct bench_pass *pass, unsigned long steps, bool each,
  */
 static int loop_warm_up(struct bench_loop *loop, struct bench_pass *pass)
 {
-	unsigned long steps = loop->steps ?: 16;
+	unsigned long steps = loop->steps ?: PASS_MIN_STEPS;
 	u64 ns, best = U64_MAX;
+	unsigned int n;
 	int ret;
 
-	do {
+	for (n = 0; n < WARM_UPS; n++) {
 		ret = loop_pass(pass, steps, false, &ns);
 		if (ret || loop->steps)
 			return ret;
 		best = min(best, div64_u64(ns, steps) + 1);
-		steps *= 2;
-	} while (best * steps < PASS_NS && steps < PASS_STEPS);
-	loop->steps = clamp(div64_u64(PASS_NS, best), 1, PASS_STEPS);
+		if (best * steps < PASS_NS / 2)
+			steps *= 2;
+	}
+	loop->steps = clamp(div64_u64(PASS_NS, best), PASS_MIN_STEPS,
+			    PASS_STEPS);
 	return loop_pass(pass, loop->steps, false, &ns);
 }
 
