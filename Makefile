@@ -2,9 +2,10 @@
 # The work is done by scripts/; see there, and README.md.
 
 export MACHINE MODE T ACCEL LINUX_SRC JOBS O P SIGNOFF TRAILERS
+export ROUNDS WORK SEED LINUX_SRC_B
 
 .PHONY: run test help clean distclean tree series bisect-check refresh \
-	bench-dispatch
+	bench bench-dispatch
 .NOTPARALLEL:
 
 run:
@@ -26,6 +27,9 @@ series: tree
 bisect-check: tree
 	@scripts/bisect-check
 
+bench: tree
+	@scripts/bench
+
 bench-dispatch: tree
 	@scripts/bench-dispatch
 
@@ -45,6 +49,7 @@ help:
 	@echo 'make refresh         write edits in out/linux back into patches/ and new files'
 	@echo 'make series          write the mails of the patch series to out/series'
 	@echo 'make bisect-check    build the kernel after every patch'
+	@echo 'make bench           measure DMA mappings, stock and new, in one kernel'
 	@echo 'make bench-dispatch  count the instructions of the mapping fast path'
 	@echo 'make clean           remove what was built (out/); edits in out/linux stop it'
 	@echo 'make distclean       clean, and remove the cache of downloads'
@@ -55,5 +60,8 @@ help:
 	@echo 'ACCEL=auto|kvm|tcg   how QEMU runs the machine (default auto)'
 	@echo 'LINUX_SRC=<path>     the base: a Linux 7.3.y tree, git tree or tarball'
 	@echo 'JOBS=<n>  O=<dir>    compiler jobs; directory of all output (default out)'
+	@echo 'ROUNDS=<n> SEED=<n>  rounds of make bench (default 50); of its traces'
+	@echo 'WORK=<work>,...      its works, with wildcards (default all; WORK=list)'
+	@echo 'LINUX_SRC_B=<path>   make bench compares that tree with ours'
 	@echo 'P=<patch>            the patch to refresh or, as <n>-<m>, to build after'
 	@echo "SIGNOFF='Name <mail>' TRAILERS='Key: value; ...'   added by make series"

@@ -6,8 +6,8 @@
  * otherwise.  The engine silently cuts an address down to that mask, so this
  * driver never gives it one that does not fit.
  *
- * Write to <debugfs>/dma_edu_test/<device>/run to run the tests, read "ktap"
- * there for the result.
+ * Write "1" to <debugfs>/dma_edu_test/<device>/run to run the tests, or the name
+ * of one; read "ktap" there for the result.
  */
 #include <linux/completion.h>
 #include <linux/debugfs.h>
@@ -663,10 +663,9 @@ static const struct edu_test edu_tests[] = {
 	{ "stale-address", edu_stale_address },
 };
 
-static void edu_report_one(struct edu *edu, size_t number, int err)
+static void edu_report_one(struct edu *edu, size_t number, const char *name,
+			   int err)
 {
-	const char *name = edu_tests[number - 1].name;
-
 	if (err == EDU_SKIP) {
 		seq_buf_printf(&edu->report, "ok %zu %s # SKIP %s\n", number,
 			       name, edu->note);
@@ -679,7 +678,8 @@ static void edu_report_one(struct edu *edu, size_t number, int err)
 		       number, name);
 }
 
-static int edu_run(struct edu *edu)
+/* @count tests from @tests on. */
+static int edu_run(struct edu *edu, const struct edu_test *tests, size_t count)
 {
 	size_t passed = 0, failed = 0, skipped = 0, i;
 
@@ -687,15 +687,15 @@ static int edu_run(struct edu *edu)
 	prandom_seed_state(&edu->random, seed);
 	seq_buf_printf(&edu->report,
 		       "KTAP version 1\n# mask: %#llx seed: %u\n1..%zu\n",
-		       edu->mask, seed, ARRAY_SIZE(edu_tests));
-	for (i = 0; i < ARRAY_SIZE(edu_tests); i++) {
+		       edu->mask, seed, count);
+	for (i = 0; i < count; i++) {
 		int err;
 
 		if (signal_pending(current))
 			return -EINTR;
 		edu->note[0] = '\0';
-		err = edu_tests[i].run(edu);
-		edu_report_one(edu, i + 1, err);
+		err = tests[i].run(edu);
+		edu_report_one(edu, i + 1, tests[i].name, err);
 		if (err == EDU_SKIP)
 			skipped++;
 		else if (err)
@@ -709,16 +709,37 @@ static int edu_run(struct edu *edu)
 	return 0;
 }
 
+/* "1" for all tests, or the name of one. */
+static int edu_run_chosen(struct edu *edu, const char *which)
+{
+	size_t i;
+
+	if (!strcmp(which, "1"))
+		return edu_run(edu, edu_tests, ARRAY_SIZE(edu_tests));
+	for (i = 0; i < ARRAY_SIZE(edu_tests); i++) {
+		if (!strcmp(which, edu_tests[i].name))
+			return edu_run(edu, &edu_tests[i], 1);
+	}
+	return -EINVAL;
+}
+
 static ssize_t edu_run_write(struct file *file, const char __user *user,
 			     size_t count, loff_t *pos)
 {
 	struct edu *edu = file->private_data;
+	char which[32];
+	ssize_t len;
 	int err;
 
+	len = simple_write_to_buffer(which, sizeof(which) - 1, pos, user,
+				     count);
+	if (len < 0)
+		return len;
+	which[len] = '\0';
 	err = mutex_lock_interruptible(&edu->lock);
 	if (err)
 		return err;
-	err = edu_run(edu);
+	err = edu_run_chosen(edu, strim(which));
 	mutex_unlock(&edu->lock);
 	return err ?: count;
 }
