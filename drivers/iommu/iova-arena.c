@@ -1,0 +1,1210 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * IOVA arenas.
+ *
+ * An arena is a piece of the space with a bitmap of its pages, and belongs to
+ * one CPU. That CPU allocates from it front to back under a lock that nobody
+ * else wants. Whoever gives pages back, on whichever CPU, sets bits in a second
+ * bitmap, and that is all: no lock, no list, no memory. When the owner is
+ * through with its arena it takes in what was given back meanwhile and starts
+ * again at the front, in lazy mode after a flush.
+ *
+ *	busy	  not to be allocated; only under the owner's lock
+ *	freed	  given back since the owner last looked; atomically
+ *	waiting	  of these, what the owner has seen and what waits for a flush
+ *
+ * What does not fit into an arena comes out of the tree, as do the arenas.
+ *
+ * Lock order: a pool's lock, or the tree's lock; never both, never two pools'.
+ */
+#define pr_fmt(fmt) "iova: " fmt
+
+#include <linux/bitmap.h>
+#include <linux/bitops.h>
+#include <linux/cleanup.h>
+#include <linux/cpu.h>
+#include <linux/cpuhotplug.h>
+#include <linux/debugfs.h>
+#include <linux/init.h>
+#include <linux/list.h>
+#include <linux/log2.h>
+#include <linux/mutex.h>
+#include <linux/percpu.h>
+#include <linux/seq_file.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/string.h>
+#include <linux/workqueue.h>
+#include <linux/xarray.h>
+
+#include "dma-flush.h"
+#include "iova-arena.h"
+#include "iova-tree.h"
+
+/* Pages of an arena: as many as make 32 of them below 4 GiB, at most 2^12. */
+#define ARENA_MAX_ORDER		12
+#define ARENA_MIN_ORDER		6
+/* An arena has room for this many of the largest requests it serves. */
+#define ARENA_SMALL_SHIFT	4
+/* Arenas that one allocation looks at, in each pool. */
+#define POOL_MAX_SCAN		8
+/* Pools of other CPUs that an allocation looks at if it need not succeed. */
+#define STEAL_MAX_SOFT		8
+/* Ranges of the tree given back that wait for one flush. */
+#define TREE_MAX_FREED		256
+/* And of those flushed, how many are taken in under one hold of the lock. */
+#define TREE_MAX_REAP		16
+/* How long an unused arena is kept. */
+#define TRIM_DELAY		HZ
+
+/*
+ * Masks below 32 bits, of 32 bits, and above. The first two allocate from the
+ * top, so that small masks find room at the bottom; the last from 4 GiB up.
+ */
+enum iova_class {
+	IOVA_NARROW,
+	IOVA_LOW,
+	IOVA_HIGH,
+	IOVA_CLASSES,
+};
+
+/**
+ * struct iova_arena - pages that one CPU allocates from
+ * @range: their place in the tree
+ * @node: in the pool's list
+ * @cursor: where the next allocation looks first
+ * @longest: no run of free pages is longer
+ * @used: bits set in the map of busy pages
+ * @nr_waiting: bits set in the map of pages that wait for a flush
+ * @stamp: of the flush that they wait for
+ * @allocs: allocations, for the trimmer
+ * @seen_allocs: how many there were when it last came by
+ * @map: bitmaps: freed, busy, waiting
+ *
+ * All but the freed pages are protected by the pool's lock.
+ */
+struct iova_arena {
+	struct iova_range range;
+	struct list_head node;
+	unsigned int cursor;
+	unsigned int longest;
+	unsigned int used;
+	unsigned int nr_waiting;
+	s64 stamp;
+	unsigned int allocs;
+	unsigned int seen_allocs;
+	unsigned long map[] ____cacheline_aligned_in_smp;
+};
+
+/**
+ * struct iova_pool - arenas of a CPU
+ * @lock: protects the pool and what is in its arenas
+ * @allocs: allocations since this pool last flushed
+ * @steals: allocations by other CPUs
+ * @flushes: flushes for want of addresses
+ * @nr: arenas of each class
+ * @arenas: these arenas, the one in use first
+ */
+struct iova_pool {
+	spinlock_t lock;
+	unsigned int allocs;
+	unsigned int steals;
+	unsigned int flushes;
+	unsigned int nr[IOVA_CLASSES];
+	struct list_head arenas[IOVA_CLASSES];
+};
+
+/**
+ * struct iova_arenas - a space
+ * @map: arenas by their place
+ * @order: pages of an arena
+ * @small: largest request that an arena serves
+ * @pools: arenas of each CPU
+ * @flush: flushes in lazy mode, NULL in strict mode
+ * @batch: allocations of a CPU between its flushes
+ * @start: first page of the space
+ * @end: last page of the space
+ * @last32: last page below 4 GiB
+ * @lock: protects the tree and all below
+ * @tree: what is taken
+ * @freed: ranges of the tree that wait for a flush, the oldest first
+ * @last_freed: where to add one
+ * @nr_freed: how many there are
+ * @nr_arenas: arenas there are
+ * @nr_limited: those of them below 4 GiB
+ * @max_limited: how many there may be: half of the space
+ * @nr_created: arenas there ever were
+ * @nr_ranges: ranges of the tree in use
+ * @trim: gives back unused arenas
+ * @dead: for the loss of a CPU
+ * @debugfs: file
+ */
+struct iova_arenas {
+	struct xarray map;
+	unsigned int order;
+	unsigned int small;
+	struct iova_pool __percpu *pools;
+	struct dma_flush *flush;
+	unsigned int batch;
+	unsigned long start;
+	unsigned long end;
+	unsigned long last32;
+
+	spinlock_t lock ____cacheline_aligned_in_smp;
+	struct iova_tree tree;
+	struct iova_range *freed;
+	struct iova_range **last_freed;
+	unsigned int nr_freed;
+	unsigned long nr_arenas;
+	unsigned long nr_limited;
+	unsigned long max_limited;
+	unsigned long nr_created;
+	unsigned long nr_ranges;
+	struct delayed_work trim;
+	struct hlist_node dead;
+	struct dentry *debugfs;
+};
+
+static enum cpuhp_state iova_arena_cpuhp;
+
+static struct dma_flush *arenas_flush(struct iova_arenas *as)
+{
+	/* Pairs with the release in iova_arenas_defer(). */
+	return smp_load_acquire(&as->flush);
+}
+
+/*
+ * Maps of an arena
+ */
+
+static unsigned int arena_words(struct iova_arenas *as)
+{
+	return BITS_TO_LONGS(1UL << as->order);
+}
+
+static atomic_long_t *arena_freed(struct iova_arena *a)
+{
+	return (atomic_long_t *)a->map;
+}
+
+static unsigned long *arena_busy(struct iova_arenas *as, struct iova_arena *a)
+{
+	return a->map + arena_words(as);
+}
+
+static unsigned long *arena_waiting(struct iova_arenas *as,
+				    struct iova_arena *a)
+{
+	return a->map + 2 * arena_words(as);
+}
+
+/* Where @n ones in a row begin in a word; 64 when they do not. */
+static unsigned int run_inside(unsigned long ones, unsigned int n)
+{
+	unsigned int have = 1;
+
+	while (ones && have < n) {
+		unsigned int step = min(have, n - have);
+
+		ones &= ones >> step;
+		have += step;
+	}
+	return ones ? __ffs(ones) : BITS_PER_LONG;
+}
+
+/*
+ * The first @n zeros in a row from bit @start on, or the number of bits. A word
+ * at a time, so that a map of many holes costs no more than one without.
+ */
+static unsigned int find_run(const unsigned long *map, unsigned int bits,
+			     unsigned int start, unsigned int n)
+{
+	unsigned int i, at, run = 0;
+
+	for (i = start / BITS_PER_LONG; i < bits / BITS_PER_LONG; i++) {
+		unsigned long word = map[i];
+
+		if (i == start / BITS_PER_LONG)
+			word |= (1UL << start % BITS_PER_LONG) - 1;
+		at = i * BITS_PER_LONG;
+		if (!word) {
+			run += BITS_PER_LONG;
+			if (run >= n)
+				return at + BITS_PER_LONG - run;
+			continue;
+		}
+		if (run + __ffs(word) >= n)
+			return at - run;
+		if (n < BITS_PER_LONG) {
+			unsigned int bit = run_inside(~word, n);
+
+			if (bit < BITS_PER_LONG)
+				return at + bit;
+		}
+		run = BITS_PER_LONG - 1 - __fls(word);
+	}
+	return bits;
+}
+
+/* For large pages: place counts modulo 2^order. */
+static unsigned int find_skewed(struct iova_arenas *as, struct iova_arena *a,
+				const struct iova_request *rq,
+				unsigned int start)
+{
+	unsigned long mask = (1UL << rq->order) - 1;
+
+	return bitmap_find_next_zero_area_off(arena_busy(as, a),
+					      1UL << as->order, start,
+					      rq->size, mask,
+					      -rq->skew & mask);
+}
+
+static unsigned int arena_find(struct iova_arenas *as, struct iova_arena *a,
+			       const struct iova_request *rq,
+			       unsigned int start)
+{
+	if (rq->order)
+		return find_skewed(as, a, rq, start);
+	return find_run(arena_busy(as, a), 1U << as->order, start, rq->size);
+}
+
+static bool arena_alloc(struct iova_arenas *as, struct iova_arena *a,
+			const struct iova_request *rq, unsigned long *pfn)
+{
+	unsigned int bits = 1U << as->order;
+	unsigned int bit;
+
+	if (a->longest < rq->size)
+		return false;
+	bit = arena_find(as, a, rq, a->cursor);
+	if (bit >= bits && a->cursor)
+		bit = arena_find(as, a, rq, 0);
+	if (bit >= bits) {
+		if (!rq->order)
+			a->longest = rq->size - 1;
+		return false;
+	}
+	bitmap_set(arena_busy(as, a), bit, rq->size);
+	a->cursor = bit + rq->size;
+	a->used += rq->size;
+	a->allocs++;
+	*pfn = a->range.lo + bit;
+	return true;
+}
+
+/* The last access to the arena is the last atomic operation. */
+static void arena_free(struct iova_arena *a, unsigned long bit,
+		       unsigned long size)
+{
+	atomic_long_t *freed = arena_freed(a) + BIT_WORD(bit);
+
+	/*
+	 * The page table was cleared, and in strict mode the IOTLB flushed,
+	 * before. Pairs with the exchange in arena_collect().
+	 */
+	smp_mb__before_atomic();
+	bit %= BITS_PER_LONG;
+	while (size) {
+		unsigned long n = min(size, BITS_PER_LONG - bit);
+
+		atomic_long_or(GENMASK(bit + n - 1, bit), freed++);
+		size -= n;
+		bit = 0;
+	}
+	/* Pairs with the barrier in the flush timer, see dma_flush_arm(). */
+	smp_mb__after_atomic();
+}
+
+/* Take in what was given back; in lazy mode it waits for a flush. */
+static void arena_collect(struct iova_arenas *as, struct iova_arena *a)
+{
+	unsigned long *waiting = arena_waiting(as, a);
+	atomic_long_t *freed = arena_freed(a);
+	struct dma_flush *flush = arenas_flush(as);
+	unsigned int i, n = 0;
+
+	for (i = 0; i < arena_words(as); i++) {
+		unsigned long word;
+
+		if (!atomic_long_read(&freed[i]))
+			continue;
+		/* Full barrier, pairs with the one in arena_free(). */
+		word = atomic_long_xchg(&freed[i], 0);
+		waiting[i] |= word;
+		n += hweight_long(word);
+	}
+	if (!n)
+		return;
+	a->nr_waiting += n;
+	if (flush)
+		a->stamp = dma_flush_stamp(flush);
+}
+
+/* Make free what has waited for its flush. */
+static void arena_reap(struct iova_arenas *as, struct iova_arena *a)
+{
+	struct dma_flush *flush = arenas_flush(as);
+	unsigned long *waiting = arena_waiting(as, a);
+	unsigned long *busy = arena_busy(as, a);
+	unsigned int i;
+
+	if (!a->nr_waiting ||
+	    (flush && !dma_flush_passed(flush, a->stamp)))
+		return;
+	for (i = 0; i < arena_words(as); i++) {
+		busy[i] &= ~waiting[i];
+		waiting[i] = 0;
+	}
+	a->used -= a->nr_waiting;
+	a->nr_waiting = 0;
+	a->cursor = 0;
+	a->longest = (1U << as->order) - a->used;
+}
+
+static void arena_refill(struct iova_arenas *as, struct iova_arena *a)
+{
+	/* In this order: collecting puts the flush off for all that waits. */
+	arena_reap(as, a);
+	arena_collect(as, a);
+	if (!arenas_flush(as))
+		arena_reap(as, a);
+}
+
+/*
+ * The tree
+ */
+
+static enum iova_class class_of(struct iova_arenas *as, unsigned long limit)
+{
+	if (limit > as->last32)
+		return IOVA_HIGH;
+	return limit == as->last32 ? IOVA_LOW : IOVA_NARROW;
+}
+
+static bool crosses_4g(struct iova_arenas *as, unsigned long pfn,
+		       unsigned long size)
+{
+	return size <= as->last32 &&
+	       (pfn & ~as->last32) != ((pfn + size - 1) & ~as->last32);
+}
+
+static bool tree_find_from(struct iova_arenas *as, unsigned long from,
+			   const struct iova_request *rq, unsigned int order,
+			   unsigned long *pfn)
+{
+	unsigned long need = rq->size + rq->skew;
+
+	return iova_tree_find_first(&as->tree, need, order, from, pfn) &&
+	       *pfn + need - 1 <= rq->limit;
+}
+
+/*
+ * Nothing shall lie on both sides of a multiple of 4 GiB: devices exist that
+ * take the upper half of an address from a register.
+ */
+static bool tree_find_high(struct iova_arenas *as,
+			   const struct iova_request *rq, unsigned long *pfn)
+{
+	unsigned long from = as->last32 + 1;
+	unsigned int natural = order_base_2(rq->size + rq->skew);
+
+	if (!tree_find_from(as, from, rq, rq->order, pfn))
+		return false;
+	if (!crosses_4g(as, *pfn + rq->skew, rq->size))
+		return true;
+	if (tree_find_from(as, (*pfn | as->last32) + 1, rq, rq->order, pfn) &&
+	    !crosses_4g(as, *pfn + rq->skew, rq->size))
+		return true;
+	return natural < IOVA_TREE_ORDERS &&
+	       tree_find_from(as, from, rq, max(rq->order, natural), pfn);
+}
+
+static bool tree_find(struct iova_arenas *as, const struct iova_request *rq,
+		      unsigned long *pfn)
+{
+	lockdep_assert_held(&as->lock);
+
+	if (rq->order >= IOVA_TREE_ORDERS || rq->size >= U32_MAX - rq->skew)
+		return false;
+	if (class_of(as, rq->limit) == IOVA_HIGH) {
+		if (!tree_find_high(as, rq, pfn))
+			return false;
+	} else if (!iova_tree_find_last(&as->tree, rq->size + rq->skew,
+					rq->order, rq->limit, pfn)) {
+		return false;
+	}
+	*pfn += rq->skew;
+	return true;
+}
+
+/* Ranges of the tree whose flush is over; returns whether all are through. */
+static bool tree_reap(struct iova_arenas *as)
+{
+	struct iova_range *range;
+	unsigned int i;
+
+	lockdep_assert_held(&as->lock);
+
+	for (i = 0; i < TREE_MAX_REAP; i++) {
+		range = as->freed;
+		if (!range || !dma_flush_passed(as->flush, range->stamp))
+			return true;
+		as->freed = range->next;
+		if (!as->freed)
+			as->last_freed = &as->freed;
+		as->nr_freed--;
+		as->nr_ranges--;
+		iova_tree_erase(&as->tree, range);
+		kfree(range);
+	}
+	return false;
+}
+
+/* A range of its own, for what is too large for an arena, or has no room. */
+static bool tree_alloc(struct iova_arenas *as, const struct iova_request *rq,
+		       unsigned long *pfn)
+{
+	struct iova_range *range = kmalloc_obj(*range,
+					       GFP_ATOMIC | __GFP_NOWARN);
+
+	if (!range)
+		return false;
+	scoped_guard(spinlock_irqsave, &as->lock) {
+		tree_reap(as);
+		if (tree_find(as, rq, pfn)) {
+			iova_tree_insert(&as->tree, range, *pfn,
+					 *pfn + rq->size - 1);
+			as->nr_ranges++;
+			return true;
+		}
+	}
+	kfree(range);
+	return false;
+}
+
+static struct iova_range *tree_range(struct iova_arenas *as,
+				     unsigned long pfn, unsigned long size)
+{
+	struct iova_range *range = iova_tree_from(&as->tree, pfn);
+
+	lockdep_assert_held(&as->lock);
+
+	if (WARN_ON(range->lo != pfn || range->hi != pfn + size - 1))
+		return NULL;
+	return range;
+}
+
+static void tree_free_now(struct iova_arenas *as, unsigned long pfn,
+			  unsigned long size)
+{
+	struct iova_range *range;
+
+	scoped_guard(spinlock_irqsave, &as->lock) {
+		range = tree_range(as, pfn, size);
+		if (!range)
+			return;
+		iova_tree_erase(&as->tree, range);
+		as->nr_ranges--;
+	}
+	kfree(range);
+}
+
+static void tree_free_later(struct iova_arenas *as, struct dma_flush *flush,
+			    unsigned long pfn, unsigned long size)
+{
+	struct iova_range *range;
+
+	/* Pairs with the barrier in dma_flush_now(); see dma_flush_passed(). */
+	smp_mb();
+	scoped_guard(spinlock_irqsave, &as->lock) {
+		range = tree_range(as, pfn, size);
+		if (!range)
+			return;
+		range->stamp = dma_flush_stamp(flush);
+		range->next = NULL;
+		*as->last_freed = range;
+		as->last_freed = &range->next;
+		as->nr_freed++;
+		tree_reap(as);
+		if (as->nr_freed < TREE_MAX_FREED)
+			return;
+	}
+	dma_flush_now(flush);
+}
+
+/*
+ * Making and unmaking arenas
+ */
+
+static struct iova_arena *arena_create(struct iova_arenas *as,
+				       enum iova_class class,
+				       unsigned long limit)
+{
+	struct iova_request rq = {
+		.size = 1UL << as->order,
+		.order = as->order,
+		.limit = limit,
+	};
+	struct iova_arena *a;
+	unsigned long pfn;
+
+	/* May be stale: then there is one more, or one less. */
+	if (class != IOVA_HIGH &&
+	    READ_ONCE(as->nr_limited) >= as->max_limited)
+		return NULL;
+	a = kzalloc_flex(*a, map, 3 * arena_words(as),
+			 GFP_ATOMIC | __GFP_NOWARN);
+	if (!a)
+		return NULL;
+	a->longest = rq.size;
+	scoped_guard(spinlock_irqsave, &as->lock) {
+		tree_reap(as);
+		if (!tree_find(as, &rq, &pfn)) {
+			kfree(a);
+			return NULL;
+		}
+		iova_tree_insert(&as->tree, &a->range, pfn,
+				 pfn + rq.size - 1);
+		as->nr_arenas++;
+		as->nr_created++;
+		as->nr_limited += class != IOVA_HIGH;
+	}
+	return a;
+}
+
+static void arena_destroy(struct iova_arenas *as, struct iova_arena *a)
+{
+	scoped_guard(spinlock_irqsave, &as->lock) {
+		iova_tree_erase(&as->tree, &a->range);
+		as->nr_arenas--;
+		as->nr_limited -= a->range.hi <= as->last32;
+	}
+	kfree(a);
+}
+
+static bool arena_publish(struct iova_arenas *as, struct iova_arena *a)
+{
+	unsigned long flags;
+	void *old;
+
+	xa_lock_irqsave(&as->map, flags);
+	old = __xa_store(&as->map, a->range.lo >> as->order, a,
+			 GFP_ATOMIC | __GFP_NOWARN);
+	xa_unlock_irqrestore(&as->map, flags);
+	return !xa_is_err(old);
+}
+
+static void arena_withdraw(struct iova_arenas *as, struct iova_arena *a)
+{
+	unsigned long flags;
+
+	xa_lock_irqsave(&as->map, flags);
+	__xa_erase(&as->map, a->range.lo >> as->order);
+	xa_unlock_irqrestore(&as->map, flags);
+}
+
+/*
+ * Pools
+ */
+
+/* From one of the pool's arenas; each that has no room moves to the end. */
+static bool pool_alloc(struct iova_arenas *as, struct iova_pool *pool,
+		       enum iova_class class, const struct iova_request *rq,
+		       unsigned long *pfn)
+{
+	struct list_head *arenas = &pool->arenas[class];
+	unsigned int i, n = min(pool->nr[class], POOL_MAX_SCAN);
+
+	lockdep_assert_held(&pool->lock);
+
+	for (i = 0; i < n; i++) {
+		struct iova_arena *a = list_first_entry(arenas, typeof(*a),
+							node);
+
+		if (a->range.hi <= rq->limit) {
+			if (arena_alloc(as, a, rq, pfn))
+				return true;
+			arena_refill(as, a);
+			if (arena_alloc(as, a, rq, pfn))
+				return true;
+		}
+		list_rotate_left(arenas);
+	}
+	return false;
+}
+
+/*
+ * Rather flush and use the same addresses again, which the CPU and the IOMMU
+ * have in their caches, than spread over more of them. A flush must be worth
+ * it, though: large requests fill an arena soon.
+ */
+static bool pool_should_flush(struct iova_arenas *as, struct iova_pool *pool,
+			      enum iova_class class)
+{
+	struct iova_arena *a;
+	unsigned int i = 0, waiting = 0;
+
+	lockdep_assert_held(&pool->lock);
+
+	if (!arenas_flush(as))
+		return false;
+	if (pool->allocs < as->batch && pool->nr[class] < POOL_MAX_SCAN)
+		return false;
+	list_for_each_entry(a, &pool->arenas[class], node) {
+		waiting += a->nr_waiting;
+		if (++i == POOL_MAX_SCAN)
+			break;
+	}
+	return waiting >= (i << as->order) / 4;
+}
+
+static bool pool_try(struct iova_arenas *as, struct iova_pool *pool,
+		     enum iova_class class, const struct iova_request *rq,
+		     unsigned long *pfn, bool *flush)
+{
+	guard(spinlock_irqsave)(&pool->lock);
+
+	if (pool_alloc(as, pool, class, rq, pfn)) {
+		pool->allocs++;
+		return true;
+	}
+	if (flush) {
+		*flush = pool_should_flush(as, pool, class);
+		if (*flush) {
+			pool->allocs = 0;
+			pool->flushes++;
+		}
+	}
+	return false;
+}
+
+/* One more arena for the pool, and the first allocation from it. */
+static bool pool_grow(struct iova_arenas *as, struct iova_pool *pool,
+		      enum iova_class class, const struct iova_request *rq,
+		      unsigned long *pfn)
+{
+	struct iova_arena *a = arena_create(as, class, rq->limit);
+	bool ret;
+
+	if (!a)
+		return false;
+	if (!arena_publish(as, a)) {
+		arena_destroy(as, a);
+		return false;
+	}
+	guard(spinlock_irqsave)(&pool->lock);
+	list_add(&a->node, &pool->arenas[class]);
+	pool->nr[class]++;
+	ret = arena_alloc(as, a, rq, pfn);
+	pool->allocs += ret;
+	return ret;
+}
+
+static bool pool_steal(struct iova_arenas *as, enum iova_class class,
+		       const struct iova_request *rq, unsigned long *pfn)
+{
+	unsigned int seen = 0;
+	int cpu, here = raw_smp_processor_id();
+
+	for_each_possible_cpu(cpu) {
+		struct iova_pool *pool = per_cpu_ptr(as->pools, cpu);
+
+		if (cpu == here || !READ_ONCE(pool->nr[class]))
+			continue;
+		if (pool_try(as, pool, class, rq, pfn, NULL)) {
+			guard(spinlock_irqsave)(&pool->lock);
+			pool->steals++;
+			return true;
+		}
+		if (!rq->hard && ++seen == STEAL_MAX_SOFT)
+			break;
+	}
+	return false;
+}
+
+static bool small_alloc(struct iova_arenas *as, enum iova_class class,
+			const struct iova_request *rq, unsigned long *pfn)
+{
+	struct iova_pool *pool = raw_cpu_ptr(as->pools);
+	bool flush;
+
+	if (pool_try(as, pool, class, rq, pfn, &flush))
+		return true;
+	if (flush) {
+		dma_flush_now(as->flush);
+		if (pool_try(as, pool, class, rq, pfn, NULL))
+			return true;
+	}
+	return pool_grow(as, pool, class, rq, pfn) ||
+	       pool_steal(as, class, rq, pfn);
+}
+
+static bool alloc_in_class(struct iova_arenas *as,
+			   const struct iova_request *rq, unsigned long *pfn)
+{
+	enum iova_class class = class_of(as, rq->limit);
+
+	if (rq->size <= as->small && rq->order <= as->order &&
+	    small_alloc(as, class, rq, pfn))
+		return true;
+	return tree_alloc(as, rq, pfn);
+}
+
+/**
+ * iova_arenas_alloc - allocate addresses
+ * @as: space
+ * @request: what is wanted
+ * @pfn: where to store the first page
+ *
+ * Context: any; with interrupts off for one look at a few arenas, or for one
+ * search in the tree. @request->hard may add a flush of the IOTLB, and a look
+ * at the arenas of all CPUs, each with interrupts on in between.
+ * Return: whether there was room.
+ */
+bool iova_arenas_alloc(struct iova_arenas *as,
+		       const struct iova_request *request, unsigned long *pfn)
+{
+	struct iova_request rq = *request;
+
+	rq.limit = min(rq.limit, as->end);
+	if (alloc_in_class(as, &rq, pfn))
+		return true;
+	if (rq.limit > as->last32) {
+		struct iova_request low = rq;
+
+		low.limit = as->last32;
+		if (alloc_in_class(as, &low, pfn))
+			return true;
+	}
+	if (!rq.hard)
+		return false;
+
+	/* All that was given back, wherever it waits. */
+	iova_arenas_trim(as);
+	if (alloc_in_class(as, &rq, pfn))
+		return true;
+	rq.limit = min(rq.limit, as->last32);
+	return alloc_in_class(as, &rq, pfn);
+}
+
+/**
+ * iova_arenas_free - give addresses back
+ * @as: space
+ * @pfn: first page
+ * @size: pages, as allocated
+ *
+ * In lazy mode they are not allocated again before a flush that begins after
+ * this call; otherwise the caller has flushed them.
+ *
+ * Context: any
+ */
+void iova_arenas_free(struct iova_arenas *as, unsigned long pfn,
+		      unsigned long size)
+{
+	struct iova_arena *a = xa_load(&as->map, pfn >> as->order);
+	struct dma_flush *flush = arenas_flush(as);
+
+	if (a)
+		arena_free(a, pfn & ((1UL << as->order) - 1), size);
+	else if (flush)
+		tree_free_later(as, flush, pfn, size);
+	else
+		tree_free_now(as, pfn, size);
+	if (flush)
+		dma_flush_arm(flush);
+	else if (!delayed_work_pending(&as->trim))
+		schedule_delayed_work(&as->trim, TRIM_DELAY);
+}
+
+/**
+ * iova_arenas_reserve - take a part of the space for good
+ * @as: space, from which nothing has been allocated yet
+ * @lo: first page
+ * @hi: last page
+ *
+ * What is reserved already, or lies outside of the space, is no error.
+ *
+ * Context: process, may sleep
+ * Return: 0, or -ENOMEM.
+ */
+int iova_arenas_reserve(struct iova_arenas *as, unsigned long lo,
+			unsigned long hi)
+{
+	lo = max(lo, as->start);
+	hi = min(hi, as->end);
+	while (lo <= hi) {
+		struct iova_range *above, *range = kmalloc_obj(*range);
+
+		if (!range)
+			return -ENOMEM;
+		guard(spinlock_irqsave)(&as->lock);
+		above = iova_tree_from(&as->tree, lo);
+		if (above->lo <= lo) {
+			kfree(range);
+		} else {
+			iova_tree_insert(&as->tree, range, lo,
+					 min(hi, above->lo - 1));
+			above = range;
+		}
+		lo = above->hi + 1;
+	}
+	return 0;
+}
+
+/*
+ * Giving unused arenas back
+ */
+
+/*
+ * Looks at the first arena, which goes to the end or away. Returns it in the
+ * latter case.
+ */
+static struct iova_arena *pool_trim_one(struct iova_arenas *as,
+					struct iova_pool *pool,
+					enum iova_class class, bool idle,
+					bool *again)
+{
+	struct list_head *arenas = &pool->arenas[class];
+	struct iova_arena *a;
+
+	guard(spinlock_irqsave)(&pool->lock);
+	a = list_first_entry_or_null(arenas, typeof(*a), node);
+	if (!a)
+		return NULL;
+	arena_refill(as, a);
+	if (!a->used && (!idle || a->allocs == a->seen_allocs)) {
+		list_del(&a->node);
+		pool->nr[class]--;
+		return a;
+	}
+	*again |= a->allocs != a->seen_allocs;
+	a->seen_allocs = a->allocs;
+	list_rotate_left(arenas);
+	return NULL;
+}
+
+/* Returns whether arenas were in use, so that it is worth coming back. */
+static bool pool_trim(struct iova_arenas *as, struct iova_pool *pool,
+		      bool idle)
+{
+	enum iova_class class;
+	bool again = false;
+	unsigned int n;
+
+	for (class = 0; class < IOVA_CLASSES; class++) {
+		for (n = READ_ONCE(pool->nr[class]); n; n--) {
+			struct iova_arena *a;
+
+			a = pool_trim_one(as, pool, class, idle, &again);
+			if (!a)
+				continue;
+			arena_withdraw(as, a);
+			arena_destroy(as, a);
+		}
+	}
+	return again;
+}
+
+static bool arenas_trim(struct iova_arenas *as, bool idle)
+{
+	bool through = false, again = false;
+	int cpu;
+
+	while (!through) {
+		guard(spinlock_irqsave)(&as->lock);
+		through = tree_reap(as);
+	}
+	for_each_possible_cpu(cpu)
+		again |= pool_trim(as, per_cpu_ptr(as->pools, cpu), idle);
+	return again;
+}
+
+/**
+ * iova_arenas_trim - make room: take in all that was given back
+ * @as: space
+ *
+ * Context: any; with interrupts off for one arena at a time.
+ */
+void iova_arenas_trim(struct iova_arenas *as)
+{
+	struct dma_flush *flush = arenas_flush(as);
+
+	if (flush) {
+		arenas_trim(as, false);
+		dma_flush_now(flush);
+	}
+	arenas_trim(as, false);
+}
+
+static void trim_work(struct work_struct *work)
+{
+	struct iova_arenas *as = container_of(work, struct iova_arenas,
+					      trim.work);
+
+	if (arenas_trim(as, true))
+		schedule_delayed_work(&as->trim, TRIM_DELAY);
+}
+
+/**
+ * iova_arenas_flushed - the timer has flushed
+ * @as: space
+ *
+ * Context: timer
+ */
+void iova_arenas_flushed(struct iova_arenas *as)
+{
+	schedule_delayed_work(&as->trim, TRIM_DELAY);
+}
+
+/* What a lost CPU owned goes to the one that runs this. */
+static int iova_arena_cpu_dead(unsigned int cpu, struct hlist_node *node)
+{
+	struct iova_arenas *as = hlist_entry(node, struct iova_arenas, dead);
+	struct iova_pool *from = per_cpu_ptr(as->pools, cpu);
+	struct iova_pool *to = raw_cpu_ptr(as->pools);
+	enum iova_class class;
+
+	for (class = 0; class < IOVA_CLASSES; class++) {
+		LIST_HEAD(arenas);
+		unsigned int nr;
+
+		scoped_guard(spinlock_irqsave, &from->lock) {
+			list_splice_init(&from->arenas[class], &arenas);
+			nr = from->nr[class];
+			from->nr[class] = 0;
+		}
+		guard(spinlock_irqsave)(&to->lock);
+		list_splice_tail(&arenas, &to->arenas[class]);
+		to->nr[class] += nr;
+	}
+	return 0;
+}
+
+/*
+ * Life of a space
+ */
+
+static void pool_init(struct iova_pool *pool)
+{
+	enum iova_class class;
+
+	spin_lock_init(&pool->lock);
+	for (class = 0; class < IOVA_CLASSES; class++)
+		INIT_LIST_HEAD(&pool->arenas[class]);
+}
+
+/* Half of the space below 4 GiB, and what is larger than an arena has room. */
+static void arenas_set_sizes(struct iova_arenas *as)
+{
+	unsigned long pages = min(as->end, as->last32) - as->start + 1;
+
+	if (as->start > as->last32)
+		pages = as->end - as->start + 1;
+	as->order = clamp(ilog2(pages) - 5, ARENA_MIN_ORDER, ARENA_MAX_ORDER);
+	as->small = 1U << (as->order - ARENA_SMALL_SHIFT);
+	as->max_limited = (pages >> as->order) / 2;
+}
+
+/**
+ * iova_arenas_create - make a space
+ * @granule: bytes of a page, a power of two
+ * @start: first page; not 0
+ * @end: last page
+ *
+ * Context: process, may sleep
+ * Return: the space, or NULL.
+ */
+struct iova_arenas *iova_arenas_create(unsigned long granule,
+				       unsigned long start, unsigned long end)
+{
+	struct iova_arenas *as __free(kfree) = kzalloc_obj(*as);
+	int cpu;
+
+	if (!as)
+		return NULL;
+	as->pools = alloc_percpu(struct iova_pool);
+	if (!as->pools)
+		return NULL;
+	for_each_possible_cpu(cpu)
+		pool_init(per_cpu_ptr(as->pools, cpu));
+	as->start = start;
+	as->end = min(end, ULONG_MAX >> ilog2(granule));
+	as->last32 = (SZ_4G - 1) >> ilog2(granule);
+	arenas_set_sizes(as);
+	spin_lock_init(&as->lock);
+	iova_tree_init(&as->tree, as->start, as->end);
+	as->last_freed = &as->freed;
+	xa_init_flags(&as->map, XA_FLAGS_LOCK_IRQ);
+	INIT_DELAYED_WORK(&as->trim, trim_work);
+	if (iova_arena_cpuhp > 0)
+		cpuhp_state_add_instance_nocalls(iova_arena_cpuhp, &as->dead);
+	return no_free_ptr(as);
+}
+
+static void pool_exit(struct iova_arenas *as, struct iova_pool *pool)
+{
+	struct iova_arena *a, *next;
+	enum iova_class class;
+
+	for (class = 0; class < IOVA_CLASSES; class++)
+		list_for_each_entry_safe(a, next, &pool->arenas[class], node)
+			arena_destroy(as, a);
+}
+
+/**
+ * iova_arenas_destroy - unmake a space, whatever is still allocated
+ * @as: space, or NULL
+ *
+ * Context: process, may sleep; nobody uses the space any more, and its
+ * struct dma_flush, if there is one, has had its dma_flush_exit().
+ */
+void iova_arenas_destroy(struct iova_arenas *as)
+{
+	struct iova_range *range, *next;
+	int cpu;
+
+	if (!as)
+		return;
+	debugfs_remove(as->debugfs);
+	if (iova_arena_cpuhp > 0)
+		cpuhp_state_remove_instance_nocalls(iova_arena_cpuhp,
+						    &as->dead);
+	cancel_delayed_work_sync(&as->trim);
+	for_each_possible_cpu(cpu)
+		pool_exit(as, per_cpu_ptr(as->pools, cpu));
+	xa_destroy(&as->map);
+	rbtree_postorder_for_each_entry_safe(range, next, &as->tree.root,
+					     node) {
+		if (range != &as->tree.top)
+			kfree(range);
+	}
+	free_percpu(as->pools);
+	kfree(as);
+}
+
+/**
+ * iova_arenas_defer - from now on, what is given back waits for a flush
+ * @as: space
+ * @flush: flushes, which call iova_arenas_flushed() when the timer was it
+ * @batch: allocations of a CPU that one flush should serve
+ *
+ * Context: process; there is no way back.
+ */
+void iova_arenas_defer(struct iova_arenas *as, struct dma_flush *flush,
+		       unsigned int batch)
+{
+	as->batch = batch;
+	/* Who sees the pointer sees what it points to. */
+	smp_store_release(&as->flush, flush);
+}
+
+/**
+ * iova_arenas_cheap_size - up to which size is an allocation cheap?
+ * @as: space
+ *
+ * Return: pages; what is larger needs the lock that all CPUs share.
+ */
+unsigned long iova_arenas_cheap_size(struct iova_arenas *as)
+{
+	return as->small;
+}
+
+/*
+ * Looking at it
+ */
+
+/**
+ * iova_arenas_get_stats - a look at the counters
+ * @as: space
+ * @stats: where to store them
+ *
+ * Context: any
+ */
+void iova_arenas_get_stats(struct iova_arenas *as,
+			   struct iova_arena_stats *stats)
+{
+	int cpu;
+
+	memset(stats, 0, sizeof(*stats));
+	for_each_possible_cpu(cpu) {
+		struct iova_pool *pool = per_cpu_ptr(as->pools, cpu);
+
+		guard(spinlock_irqsave)(&pool->lock);
+		stats->steals += pool->steals;
+		stats->flushes += pool->flushes;
+	}
+	guard(spinlock_irqsave)(&as->lock);
+	stats->arenas = as->nr_arenas;
+	stats->limited = as->nr_limited;
+	stats->created = as->nr_created;
+	stats->ranges = as->nr_ranges;
+}
+
+static void pool_show(struct seq_file *m, struct iova_arenas *as, int cpu)
+{
+	struct iova_pool *pool = per_cpu_ptr(as->pools, cpu);
+	struct iova_arena *a;
+	enum iova_class class;
+
+	guard(spinlock_irqsave)(&pool->lock);
+	for (class = 0; class < IOVA_CLASSES; class++) {
+		list_for_each_entry(a, &pool->arenas[class], node)
+			seq_printf(m, "arena: first=0x%lx last=0x%lx cpu=%d used=%u waiting=%u of=%lu\n",
+				   a->range.lo, a->range.hi, cpu, a->used,
+				   a->nr_waiting, 1UL << as->order);
+	}
+}
+
+static int iova_arena_show(struct seq_file *m, void *unused)
+{
+	struct iova_arenas *as = m->private;
+	struct iova_arena_stats stats;
+	int cpu;
+
+	iova_arenas_get_stats(as, &stats);
+	seq_printf(m, "pages: 0x%lx-0x%lx\n", as->start, as->end);
+	seq_printf(m, "arenas: %lu\nlimited: %lu\ncreated: %lu\n",
+		   stats.arenas, stats.limited, stats.created);
+	seq_printf(m, "steals: %lu\nflushes: %lu\nranges: %lu\n",
+		   stats.steals, stats.flushes, stats.ranges);
+	for_each_possible_cpu(cpu)
+		pool_show(m, as, cpu);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(iova_arena);
+
+/**
+ * iova_arenas_show_in_debugfs - add a file that shows the space
+ * @as: space
+ * @name: name of the file in the directory iova/
+ *
+ * Context: process, may sleep
+ */
+void iova_arenas_show_in_debugfs(struct iova_arenas *as, const char *name)
+{
+	static struct dentry *dir;
+	static DEFINE_MUTEX(lock);
+
+	scoped_guard(mutex, &lock) {
+		if (!dir)
+			dir = debugfs_create_dir("iova", NULL);
+	}
+	as->debugfs = debugfs_create_file(name, 0400, dir, as,
+					  &iova_arena_fops);
+}
+
+static int __init iova_arena_init(void)
+{
+	int ret = cpuhp_setup_state_multi(CPUHP_BP_PREPARE_DYN,
+					  "iommu/iova-arena:dead", NULL,
+					  iova_arena_cpu_dead);
+
+	/* Without it the arenas of a lost CPU are there to be stolen. */
+	if (ret < 0)
+		pr_warn("no notice of lost CPUs: %d\n", ret);
+	else
+		iova_arena_cpuhp = ret;
+	return 0;
+}
+core_initcall(iova_arena_init);
