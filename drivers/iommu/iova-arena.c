@@ -417,7 +417,8 @@ static bool tree_find_high(struct iova_arenas *as,
 	    !crosses_4g(as, *pfn + rq->skew, rq->size))
 		return true;
 	return natural < IOVA_TREE_ORDERS &&
-	       tree_find_from(as, from, rq, max(rq->order, natural), pfn);
+	       tree_find_from(as, from, rq, max(rq->order, natural), pfn) &&
+	       !crosses_4g(as, *pfn + rq->skew, rq->size);
 }
 
 static bool tree_find(struct iova_arenas *as, const struct iova_request *rq,
