@@ -879,7 +879,7 @@ static struct iova_arena *pool_trim_one(struct iova_arenas *as,
 		pool->nr[class]--;
 		return a;
 	}
-	*again |= a->allocs != a->seen_allocs;
+	*again |= a->nr_waiting || a->allocs != a->seen_allocs;
 	a->seen_allocs = a->allocs;
 	list_rotate_left(arenas);
 	return NULL;
@@ -943,7 +943,14 @@ static void trim_work(struct work_struct *work)
 	struct iova_arenas *as = container_of(work, struct iova_arenas,
 					      trim.work);
 
-	if (arenas_trim(as, true))
+	struct dma_flush *flush = arenas_flush(as);
+
+	if (!arenas_trim(as, true))
+		return;
+	/* What waits needs a flush, after which this comes by again. */
+	if (flush)
+		dma_flush_arm(flush);
+	else
 		schedule_delayed_work(&as->trim, TRIM_DELAY);
 }
 
