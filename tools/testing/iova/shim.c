@@ -167,6 +167,10 @@ static pthread_mutex_t shim_running = PTHREAD_MUTEX_INITIALIZER;
 void mod_timer(struct timer_list *timer, unsigned long expires)
 {
 	pthread_mutex_lock(&shim_timers_lock);
+	if (!timer->func) {
+		pthread_mutex_unlock(&shim_timers_lock);
+		return;
+	}
 	timer->expires = expires;
 	if (!timer->pending) {
 		timer->next = shim_timers;
@@ -194,6 +198,7 @@ void timer_shutdown_sync(struct timer_list *timer)
 	pthread_mutex_lock(&shim_running);
 	pthread_mutex_lock(&shim_timers_lock);
 	timer_unlink(timer);
+	timer->func = NULL;
 	pthread_mutex_unlock(&shim_timers_lock);
 	pthread_mutex_unlock(&shim_running);
 }
