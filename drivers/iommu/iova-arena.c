@@ -15,7 +15,10 @@
  *
  * What does not fit into an arena comes out of the tree, as do the arenas.
  *
- * Lock order: a pool's lock, or the tree's lock; never both, never two pools'.
+ * Interrupts stay on. Who allocates tries a pool's lock and goes on to another
+ * pool if it is taken, by another CPU or by what was interrupted on this one.
+ * Nothing is called under it but what is in this file. The tree has an ordinary
+ * lock; none is taken under another.
  */
 #define pr_fmt(fmt) "iova: " fmt
 
@@ -47,10 +50,19 @@
 #define ARENA_MIN_ORDER		6
 /* An arena has room for this many of the largest requests it serves. */
 #define ARENA_SMALL_SHIFT	4
-/* Arenas that one allocation looks at, in each pool. */
+/* Task, softirq, hardirq: one of a CPU's pools is always free. */
+#define CPU_POOLS		3
+/* Arenas that one allocation looks at, in each pool, if it need not succeed. */
 #define POOL_MAX_SCAN		8
-/* Pools of other CPUs that an allocation looks at if it need not succeed. */
+/* And the pools of other CPUs. */
 #define STEAL_MAX_SOFT		8
+/* Arenas that a pool fills before it flushes for less than a batch. */
+#define POOL_MIN_ARENAS		8
+#define POOL_MAX_ARENAS		64
+/* Arenas that are trimmed under one hold of their pool's lock. */
+#define TRIM_BATCH		16
+/* Places that are told apart when something is given back. */
+#define DIRTY_BITS		512
 /* Ranges of the tree given back that wait for one flush. */
 #define TREE_MAX_FREED		256
 /* And of those flushed, how many are taken in under one hold of the lock. */
@@ -73,6 +85,8 @@ enum iova_class {
  * struct iova_arena - pages that one CPU allocates from
  * @range: their place in the tree
  * @node: in the pool's list
+ * @pool: that pool
+ * @class: which of its lists
  * @cursor: where the next allocation looks first
  * @longest: no run of free pages is longer
  * @used: bits set in the map of busy pages
@@ -87,6 +101,8 @@ enum iova_class {
 struct iova_arena {
 	struct iova_range range;
 	struct list_head node;
+	struct iova_pool *pool;
+	enum iova_class class;
 	unsigned int cursor;
 	unsigned int longest;
 	unsigned int used;
@@ -99,20 +115,26 @@ struct iova_arena {
 
 /**
  * struct iova_pool - arenas of a CPU
- * @lock: protects the pool and what is in its arenas
+ * @lock: bit 0 is set while somebody uses the pool or what is in its arenas
  * @allocs: allocations since this pool last flushed
  * @steals: allocations by other CPUs
  * @flushes: flushes for want of addresses
  * @nr: arenas of each class
- * @arenas: these arenas, the one in use first
+ * @waiting: pages in them that wait for a flush
+ * @arenas: the arenas, the one in use first
  */
 struct iova_pool {
-	spinlock_t lock;
+	unsigned long lock;
 	unsigned int allocs;
 	unsigned int steals;
 	unsigned int flushes;
 	unsigned int nr[IOVA_CLASSES];
+	unsigned int waiting[IOVA_CLASSES];
 	struct list_head arenas[IOVA_CLASSES];
+};
+
+struct iova_cpu {
+	struct iova_pool pool[CPU_POOLS];
 };
 
 /**
@@ -120,12 +142,14 @@ struct iova_pool {
  * @map: arenas by their place
  * @order: pages of an arena
  * @small: largest request that an arena serves
- * @pools: arenas of each CPU
+ * @cpus: pools of each CPU
  * @flush: flushes in lazy mode, NULL in strict mode
  * @batch: allocations of a CPU between its flushes
+ * @max_pool: arenas that it fills if there are fewer
  * @start: first page of the space
  * @end: last page of the space
  * @last32: last page below 4 GiB
+ * @dirty: for each place, modulo the bits, whether pages were given back
  * @lock: protects the tree and all below
  * @tree: what is taken
  * @freed: ranges of the tree that wait for a flush, the oldest first
@@ -133,7 +157,7 @@ struct iova_pool {
  * @nr_freed: how many there are
  * @nr_arenas: arenas there are
  * @nr_limited: those of them below 4 GiB
- * @max_limited: how many there may be: half of the space
+ * @max_limited: how many there may be: three quarters of the space
  * @nr_created: arenas there ever were
  * @nr_ranges: ranges of the tree in use
  * @trim: gives back unused arenas
@@ -144,12 +168,14 @@ struct iova_arenas {
 	struct xarray map;
 	unsigned int order;
 	unsigned int small;
-	struct iova_pool __percpu *pools;
+	struct iova_cpu __percpu *cpus;
 	struct dma_flush *flush;
 	unsigned int batch;
+	unsigned int max_pool;
 	unsigned long start;
 	unsigned long end;
 	unsigned long last32;
+	DECLARE_BITMAP(dirty, DIRTY_BITS);
 
 	spinlock_t lock ____cacheline_aligned_in_smp;
 	struct iova_tree tree;
@@ -293,10 +319,16 @@ static bool arena_alloc(struct iova_arenas *as, struct iova_arena *a,
 	return true;
 }
 
-/* The last access to the arena is the last atomic operation. */
-static void arena_free(struct iova_arena *a, unsigned long bit,
-		       unsigned long size)
+static unsigned int dirty_bit(struct iova_arenas *as, unsigned long pfn)
 {
+	return (pfn >> as->order) % DIRTY_BITS;
+}
+
+/* The last access to the arena is the last atomic operation. */
+static void arena_free(struct iova_arenas *as, struct iova_arena *a,
+		       unsigned long pfn, unsigned long size)
+{
+	unsigned long bit = pfn & ((1UL << as->order) - 1);
 	atomic_long_t *freed = arena_freed(a) + BIT_WORD(bit);
 
 	/*
@@ -312,8 +344,31 @@ static void arena_free(struct iova_arena *a, unsigned long bit,
 		size -= n;
 		bit = 0;
 	}
-	/* Pairs with the barrier in the flush timer, see dma_flush_arm(). */
+	/*
+	 * Pairs with the barrier in the flush timer, see dma_flush_arm(), and
+	 * with that in arena_dirty(): either the bits are seen there, or this
+	 * sees that the mark is gone.
+	 */
 	smp_mb__after_atomic();
+	bit = dirty_bit(as, pfn);
+	if (!test_bit(bit, as->dirty))
+		set_bit(bit, as->dirty);
+}
+
+/* Was anything given back? Takes the mark away: what follows has to look. */
+static bool arena_dirty(struct iova_arenas *as, struct iova_arena *a)
+{
+	unsigned int bit = dirty_bit(as, a->range.lo);
+
+	/* With more places than bits a mark may be for another arena. */
+	if (READ_ONCE(as->nr_arenas) > DIRTY_BITS)
+		return true;
+	if (!test_bit(bit, as->dirty))
+		return false;
+	clear_bit(bit, as->dirty);
+	/* Pairs with the barrier at the end of arena_free(). */
+	smp_mb__after_atomic();
+	return true;
 }
 
 /* Take in what was given back; in lazy mode it waits for a flush. */
@@ -337,6 +392,7 @@ static void arena_collect(struct iova_arenas *as, struct iova_arena *a)
 	if (!n)
 		return;
 	a->nr_waiting += n;
+	a->pool->waiting[a->class] += n;
 	if (flush)
 		a->stamp = dma_flush_stamp(flush);
 }
@@ -357,6 +413,7 @@ static void arena_reap(struct iova_arenas *as, struct iova_arena *a)
 		waiting[i] = 0;
 	}
 	a->used -= a->nr_waiting;
+	a->pool->waiting[a->class] -= a->nr_waiting;
 	a->nr_waiting = 0;
 	a->cursor = 0;
 	a->longest = (1U << as->order) - a->used;
@@ -366,6 +423,8 @@ static void arena_refill(struct iova_arenas *as, struct iova_arena *a)
 {
 	/* In this order: collecting puts the flush off for all that waits. */
 	arena_reap(as, a);
+	if (!arena_dirty(as, a))
+		return;
 	arena_collect(as, a);
 	if (!arenas_flush(as))
 		arena_reap(as, a);
@@ -559,6 +618,7 @@ static struct iova_arena *arena_create(struct iova_arenas *as,
 	if (!a)
 		return NULL;
 	a->longest = rq.size;
+	a->class = class;
 	scoped_guard(spinlock_irqsave, &as->lock) {
 		tree_reap(as);
 		if (!tree_find(as, &rq, &pfn)) {
@@ -609,30 +669,83 @@ static void arena_withdraw(struct iova_arenas *as, struct iova_arena *a)
  * Pools
  */
 
+static bool pool_trylock(struct iova_pool *pool)
+{
+	preempt_disable();
+	if (!test_and_set_bit_lock(0, &pool->lock))
+		return true;
+	preempt_enable();
+	return false;
+}
+
+static void pool_unlock(struct iova_pool *pool)
+{
+	clear_bit_unlock(0, &pool->lock);
+	preempt_enable();
+}
+
+/* For those who may wait: not in an interrupt, which waits for nobody. */
+static void pool_lock(struct iova_pool *pool)
+{
+	while (!pool_trylock(pool))
+		cpu_relax();
+}
+
+/* One of this CPU's; it is no harm to be on another one by now. */
+static struct iova_pool *pool_lock_mine(struct iova_arenas *as)
+{
+	struct iova_cpu *mine = raw_cpu_ptr(as->cpus);
+	unsigned int i;
+
+	for (i = 0; i < CPU_POOLS; i++) {
+		if (pool_trylock(&mine->pool[i]))
+			return &mine->pool[i];
+	}
+	return NULL;
+}
+
+static void pool_add(struct iova_pool *pool, struct iova_arena *a)
+{
+	a->pool = pool;
+	list_add(&a->node, &pool->arenas[a->class]);
+	pool->nr[a->class]++;
+	pool->waiting[a->class] += a->nr_waiting;
+}
+
+static void pool_remove(struct iova_arena *a)
+{
+	list_del(&a->node);
+	a->pool->nr[a->class]--;
+	a->pool->waiting[a->class] -= a->nr_waiting;
+}
+
 /* From one of the pool's arenas; each that has no room moves to the end. */
 static bool pool_alloc(struct iova_arenas *as, struct iova_pool *pool,
 		       enum iova_class class, const struct iova_request *rq,
 		       unsigned long *pfn)
 {
 	struct list_head *arenas = &pool->arenas[class];
-	unsigned int i, n = min(pool->nr[class], POOL_MAX_SCAN);
+	unsigned int n = pool->nr[class];
 
-	lockdep_assert_held(&pool->lock);
-
-	for (i = 0; i < n; i++) {
+	if (!rq->hard)
+		n = min(n, POOL_MAX_SCAN);
+	for (; n; n--) {
 		struct iova_arena *a = list_first_entry(arenas, typeof(*a),
 							node);
 
 		if (a->range.hi <= rq->limit) {
 			if (arena_alloc(as, a, rq, pfn))
-				return true;
+				goto done;
 			arena_refill(as, a);
 			if (arena_alloc(as, a, rq, pfn))
-				return true;
+				goto done;
 		}
 		list_rotate_left(arenas);
 	}
 	return false;
+done:
+	pool->allocs++;
+	return true;
 }
 
 /*
@@ -643,80 +756,63 @@ static bool pool_alloc(struct iova_arenas *as, struct iova_pool *pool,
 static bool pool_should_flush(struct iova_arenas *as, struct iova_pool *pool,
 			      enum iova_class class)
 {
-	struct iova_arena *a;
-	unsigned int i = 0, waiting = 0;
-
-	lockdep_assert_held(&pool->lock);
-
-	if (!arenas_flush(as))
+	if (pool->waiting[class] < (pool->nr[class] << as->order) / 4 ||
+	    !pool->waiting[class])
 		return false;
-	if (pool->allocs < as->batch && pool->nr[class] < POOL_MAX_SCAN)
-		return false;
-	list_for_each_entry(a, &pool->arenas[class], node) {
-		waiting += a->nr_waiting;
-		if (++i == POOL_MAX_SCAN)
-			break;
-	}
-	return waiting >= (i << as->order) / 4;
+	return pool->allocs >= as->batch || pool->nr[class] >= as->max_pool;
 }
 
-static bool pool_try(struct iova_arenas *as, struct iova_pool *pool,
-		     enum iova_class class, const struct iova_request *rq,
-		     unsigned long *pfn, bool *flush)
-{
-	guard(spinlock_irqsave)(&pool->lock);
-
-	if (pool_alloc(as, pool, class, rq, pfn)) {
-		pool->allocs++;
-		return true;
-	}
-	if (flush) {
-		*flush = pool_should_flush(as, pool, class);
-		if (*flush) {
-			pool->allocs = 0;
-			pool->flushes++;
-		}
-	}
-	return false;
-}
-
-/* One more arena for the pool, and the first allocation from it. */
-static bool pool_grow(struct iova_arenas *as, struct iova_pool *pool,
-		      enum iova_class class, const struct iova_request *rq,
-		      unsigned long *pfn)
+/* One more arena for a pool of this CPU, and the first allocation from it. */
+static bool pool_grow(struct iova_arenas *as, enum iova_class class,
+		      const struct iova_request *rq, unsigned long *pfn)
 {
 	struct iova_arena *a = arena_create(as, class, rq->limit);
+	struct iova_pool *pool;
 	bool ret;
 
 	if (!a)
 		return false;
-	if (!arena_publish(as, a)) {
+	pool = arena_publish(as, a) ? pool_lock_mine(as) : NULL;
+	if (!pool) {
+		arena_withdraw(as, a);
 		arena_destroy(as, a);
 		return false;
 	}
-	guard(spinlock_irqsave)(&pool->lock);
-	list_add(&a->node, &pool->arenas[class]);
-	pool->nr[class]++;
+	pool_add(pool, a);
 	ret = arena_alloc(as, a, rq, pfn);
 	pool->allocs += ret;
+	pool_unlock(pool);
 	return ret;
 }
 
-static bool pool_steal(struct iova_arenas *as, enum iova_class class,
-		       const struct iova_request *rq, unsigned long *pfn)
+/* Unless somebody else is using it. */
+static bool pool_steal(struct iova_arenas *as, struct iova_pool *pool,
+		       enum iova_class class, const struct iova_request *rq,
+		       unsigned long *pfn)
 {
-	unsigned int seen = 0;
-	int cpu, here = raw_smp_processor_id();
+	bool ret;
+
+	if (!READ_ONCE(pool->nr[class]) || !pool_trylock(pool))
+		return false;
+	ret = pool_alloc(as, pool, class, rq, pfn);
+	WRITE_ONCE(pool->steals, pool->steals + ret);
+	pool_unlock(pool);
+	return ret;
+}
+
+/* From the pools of all CPUs, those of this one included: it may have moved. */
+static bool steal(struct iova_arenas *as, enum iova_class class,
+		  const struct iova_request *rq, unsigned long *pfn)
+{
+	unsigned int i, seen = 0;
+	int cpu;
 
 	for_each_possible_cpu(cpu) {
-		struct iova_pool *pool = per_cpu_ptr(as->pools, cpu);
+		struct iova_cpu *other = per_cpu_ptr(as->cpus, cpu);
 
-		if (cpu == here || !READ_ONCE(pool->nr[class]))
-			continue;
-		if (pool_try(as, pool, class, rq, pfn, NULL)) {
-			guard(spinlock_irqsave)(&pool->lock);
-			pool->steals++;
-			return true;
+		for (i = 0; i < CPU_POOLS; i++) {
+			if (pool_steal(as, &other->pool[i], class, rq, pfn))
+				return true;
 		}
 		if (!rq->hard && ++seen == STEAL_MAX_SOFT)
 			break;
@@ -724,21 +820,39 @@ static bool pool_steal(struct iova_arenas *as, enum iova_class class,
 	return false;
 }
 
+static bool alloc_here(struct iova_arenas *as, enum iova_class class,
+		       const struct iova_request *rq, unsigned long *pfn,
+		       bool *flush)
+{
+	struct iova_pool *pool = pool_lock_mine(as);
+	bool ret;
+
+	*flush = false;
+	if (!pool)
+		return false;
+	ret = pool_alloc(as, pool, class, rq, pfn);
+	if (!ret && pool_should_flush(as, pool, class)) {
+		*flush = true;
+		pool->allocs = 0;
+		WRITE_ONCE(pool->flushes, pool->flushes + 1);
+	}
+	pool_unlock(pool);
+	return ret;
+}
+
 static bool small_alloc(struct iova_arenas *as, enum iova_class class,
 			const struct iova_request *rq, unsigned long *pfn)
 {
-	struct iova_pool *pool = raw_cpu_ptr(as->pools);
-	bool flush;
+	bool flush, again;
 
-	if (pool_try(as, pool, class, rq, pfn, &flush))
+	if (alloc_here(as, class, rq, pfn, &flush))
 		return true;
 	if (flush) {
 		dma_flush_now(as->flush);
-		if (pool_try(as, pool, class, rq, pfn, NULL))
+		if (alloc_here(as, class, rq, pfn, &again))
 			return true;
 	}
-	return pool_grow(as, pool, class, rq, pfn) ||
-	       pool_steal(as, class, rq, pfn);
+	return pool_grow(as, class, rq, pfn) || steal(as, class, rq, pfn);
 }
 
 static bool alloc_in_class(struct iova_arenas *as,
@@ -752,41 +866,58 @@ static bool alloc_in_class(struct iova_arenas *as,
 	return tree_alloc(as, rq, pfn);
 }
 
+static bool alloc_below(struct iova_arenas *as, const struct iova_request *rq,
+			unsigned long *pfn)
+{
+	struct iova_request low = *rq;
+
+	if (alloc_in_class(as, rq, pfn))
+		return true;
+	if (rq->limit <= as->last32)
+		return false;
+	low.limit = as->last32;
+	return alloc_in_class(as, &low, pfn);
+}
+
 /**
  * iova_arenas_alloc - allocate addresses
  * @as: space
  * @request: what is wanted
  * @pfn: where to store the first page
  *
- * Context: any; with interrupts off for one look at a few arenas, or for one
- * search in the tree. @request->hard may add a flush of the IOTLB, and a look
- * at the arenas of all CPUs, each with interrupts on in between.
+ * Context: any; with interrupts off for one search in the tree. Looks at a few
+ * arenas first; @request->hard may add a flush of the IOTLB, and a look at the
+ * arenas of all CPUs.
  * Return: whether there was room.
  */
 bool iova_arenas_alloc(struct iova_arenas *as,
 		       const struct iova_request *request, unsigned long *pfn)
 {
 	struct iova_request rq = *request;
+	struct dma_flush *flush;
 
 	rq.limit = min(rq.limit, as->end);
-	if (alloc_in_class(as, &rq, pfn))
+	rq.hard = false;
+	if (alloc_below(as, &rq, pfn))
 		return true;
-	if (rq.limit > as->last32) {
-		struct iova_request low = rq;
-
-		low.limit = as->last32;
-		if (alloc_in_class(as, &low, pfn))
-			return true;
-	}
-	if (!rq.hard)
+	if (!request->hard)
 		return false;
 
-	/* All that was given back, wherever it waits. */
-	iova_arenas_trim(as);
-	if (alloc_in_class(as, &rq, pfn))
+	/* All arenas, with all that was given back, wherever it waits. */
+	rq.hard = true;
+	if (alloc_below(as, &rq, pfn))
 		return true;
-	rq.limit = min(rq.limit, as->last32);
-	return alloc_in_class(as, &rq, pfn);
+	flush = arenas_flush(as);
+	if (flush) {
+		dma_flush_now(flush);
+		if (alloc_below(as, &rq, pfn))
+			return true;
+	}
+	/* Arenas without a page in use make room for what fits into none. */
+	if (rq.size <= as->small && rq.limit >= as->last32)
+		return false;
+	iova_arenas_trim(as);
+	return alloc_below(as, &rq, pfn);
 }
 
 /**
@@ -807,7 +938,7 @@ void iova_arenas_free(struct iova_arenas *as, unsigned long pfn,
 	struct dma_flush *flush = arenas_flush(as);
 
 	if (a)
-		arena_free(a, pfn & ((1UL << as->order) - 1), size);
+		arena_free(as, a, pfn, size);
 	else if (flush)
 		tree_free_later(as, flush, pfn, size);
 	else
@@ -858,51 +989,65 @@ int iova_arenas_reserve(struct iova_arenas *as, unsigned long lo,
  */
 
 /*
- * Looks at the first arena, which goes to the end or away. Returns it in the
- * latter case.
+ * Looks at the first arenas of a pool, which go to the end of its list or to
+ * @gone. Returns whether some were in use, so that it is worth coming back.
  */
-static struct iova_arena *pool_trim_one(struct iova_arenas *as,
-					struct iova_pool *pool,
-					enum iova_class class, bool idle,
-					bool *again)
+static bool pool_trim_some(struct iova_arenas *as, struct list_head *arenas,
+			   unsigned int n, bool idle, struct list_head *gone)
 {
-	struct list_head *arenas = &pool->arenas[class];
 	struct iova_arena *a;
+	bool again = false;
 
-	guard(spinlock_irqsave)(&pool->lock);
-	a = list_first_entry_or_null(arenas, typeof(*a), node);
-	if (!a)
-		return NULL;
-	arena_refill(as, a);
-	if (!a->used && (!idle || a->allocs == a->seen_allocs)) {
-		list_del(&a->node);
-		pool->nr[class]--;
-		return a;
+	for (; n && !list_empty(arenas); n--) {
+		a = list_first_entry(arenas, typeof(*a), node);
+		arena_refill(as, a);
+		if (!a->used && (!idle || a->allocs == a->seen_allocs)) {
+			pool_remove(a);
+			list_add(&a->node, gone);
+			continue;
+		}
+		again |= a->nr_waiting || a->allocs != a->seen_allocs;
+		a->seen_allocs = a->allocs;
+		list_rotate_left(arenas);
 	}
-	*again |= a->nr_waiting || a->allocs != a->seen_allocs;
-	a->seen_allocs = a->allocs;
-	list_rotate_left(arenas);
-	return NULL;
+	return again;
 }
 
-/* Returns whether arenas were in use, so that it is worth coming back. */
 static bool pool_trim(struct iova_arenas *as, struct iova_pool *pool,
-		      bool idle)
+		      enum iova_class class, bool idle)
 {
-	enum iova_class class;
+	unsigned int n, left = READ_ONCE(pool->nr[class]);
+	struct iova_arena *a, *next;
 	bool again = false;
-	unsigned int n;
 
-	for (class = 0; class < IOVA_CLASSES; class++) {
-		for (n = READ_ONCE(pool->nr[class]); n; n--) {
-			struct iova_arena *a;
+	while (left) {
+		LIST_HEAD(gone);
 
-			a = pool_trim_one(as, pool, class, idle, &again);
-			if (!a)
-				continue;
+		/* Who uses it may be what this interrupted. */
+		if (!pool_trylock(pool))
+			return true;
+		n = min(left, TRIM_BATCH);
+		again |= pool_trim_some(as, &pool->arenas[class], n, idle,
+					&gone);
+		pool_unlock(pool);
+		left -= n;
+		list_for_each_entry_safe(a, next, &gone, node) {
 			arena_withdraw(as, a);
 			arena_destroy(as, a);
 		}
+	}
+	return again;
+}
+
+static bool pools_trim(struct iova_arenas *as, struct iova_cpu *owner, bool idle)
+{
+	enum iova_class class;
+	bool again = false;
+	unsigned int i;
+
+	for (i = 0; i < CPU_POOLS; i++) {
+		for (class = 0; class < IOVA_CLASSES; class++)
+			again |= pool_trim(as, &owner->pool[i], class, idle);
 	}
 	return again;
 }
@@ -917,7 +1062,7 @@ static bool arenas_trim(struct iova_arenas *as, bool idle)
 		through = tree_reap(as);
 	}
 	for_each_possible_cpu(cpu)
-		again |= pool_trim(as, per_cpu_ptr(as->pools, cpu), idle);
+		again |= pools_trim(as, per_cpu_ptr(as->cpus, cpu), idle);
 	return again;
 }
 
@@ -925,7 +1070,7 @@ static bool arenas_trim(struct iova_arenas *as, bool idle)
  * iova_arenas_trim - make room: take in all that was given back
  * @as: space
  *
- * Context: any; with interrupts off for one arena at a time.
+ * Context: any
  */
 void iova_arenas_trim(struct iova_arenas *as)
 {
@@ -942,7 +1087,6 @@ static void trim_work(struct work_struct *work)
 {
 	struct iova_arenas *as = container_of(work, struct iova_arenas,
 					      trim.work);
-
 	struct dma_flush *flush = arenas_flush(as);
 
 	if (!arenas_trim(as, true))
@@ -965,27 +1109,37 @@ void iova_arenas_flushed(struct iova_arenas *as)
 	schedule_delayed_work(&as->trim, TRIM_DELAY);
 }
 
+static void pool_move(struct iova_pool *from, struct iova_pool *to)
+{
+	struct iova_arena *a, *next;
+	enum iova_class class;
+	LIST_HEAD(arenas);
+
+	pool_lock(from);
+	for (class = 0; class < IOVA_CLASSES; class++) {
+		list_for_each_entry_safe(a, next, &from->arenas[class], node) {
+			pool_remove(a);
+			list_add(&a->node, &arenas);
+		}
+	}
+	pool_unlock(from);
+
+	pool_lock(to);
+	list_for_each_entry_safe(a, next, &arenas, node)
+		pool_add(to, a);
+	pool_unlock(to);
+}
+
 /* What a lost CPU owned goes to the one that runs this. */
 static int iova_arena_cpu_dead(unsigned int cpu, struct hlist_node *node)
 {
 	struct iova_arenas *as = hlist_entry(node, struct iova_arenas, dead);
-	struct iova_pool *from = per_cpu_ptr(as->pools, cpu);
-	struct iova_pool *to = raw_cpu_ptr(as->pools);
-	enum iova_class class;
+	struct iova_cpu *from = per_cpu_ptr(as->cpus, cpu);
+	struct iova_cpu *to = raw_cpu_ptr(as->cpus);
+	unsigned int i;
 
-	for (class = 0; class < IOVA_CLASSES; class++) {
-		LIST_HEAD(arenas);
-		unsigned int nr;
-
-		scoped_guard(spinlock_irqsave, &from->lock) {
-			list_splice_init(&from->arenas[class], &arenas);
-			nr = from->nr[class];
-			from->nr[class] = 0;
-		}
-		guard(spinlock_irqsave)(&to->lock);
-		list_splice_tail(&arenas, &to->arenas[class]);
-		to->nr[class] += nr;
-	}
+	for (i = 0; i < CPU_POOLS; i++)
+		pool_move(&from->pool[i], &to->pool[i]);
 	return 0;
 }
 
@@ -993,16 +1147,18 @@ static int iova_arena_cpu_dead(unsigned int cpu, struct hlist_node *node)
  * Life of a space
  */
 
-static void pool_init(struct iova_pool *pool)
+static void pools_init(struct iova_cpu *cpu)
 {
 	enum iova_class class;
+	unsigned int i;
 
-	spin_lock_init(&pool->lock);
-	for (class = 0; class < IOVA_CLASSES; class++)
-		INIT_LIST_HEAD(&pool->arenas[class]);
+	for (i = 0; i < CPU_POOLS; i++) {
+		for (class = 0; class < IOVA_CLASSES; class++)
+			INIT_LIST_HEAD(&cpu->pool[i].arenas[class]);
+	}
 }
 
-/* Half of the space below 4 GiB, and what is larger than an arena has room. */
+/* What is larger than an arena, or for a small mask, has a quarter at least. */
 static void arenas_set_sizes(struct iova_arenas *as)
 {
 	unsigned long pages = min(as->end, as->last32) - as->start + 1;
@@ -1011,7 +1167,9 @@ static void arenas_set_sizes(struct iova_arenas *as)
 		pages = as->end - as->start + 1;
 	as->order = clamp(ilog2(pages) - 5, ARENA_MIN_ORDER, ARENA_MAX_ORDER);
 	as->small = 1U << (as->order - ARENA_SMALL_SHIFT);
-	as->max_limited = (pages >> as->order) / 2;
+	as->max_limited = (pages >> as->order) / 4 * 3;
+	as->max_pool = clamp(as->max_limited / 2 / num_possible_cpus(),
+			     POOL_MIN_ARENAS, POOL_MAX_ARENAS);
 }
 
 /**
@@ -1031,11 +1189,11 @@ struct iova_arenas *iova_arenas_create(unsigned long granule,
 
 	if (!as)
 		return NULL;
-	as->pools = alloc_percpu(struct iova_pool);
-	if (!as->pools)
+	as->cpus = alloc_percpu(struct iova_cpu);
+	if (!as->cpus)
 		return NULL;
 	for_each_possible_cpu(cpu)
-		pool_init(per_cpu_ptr(as->pools, cpu));
+		pools_init(per_cpu_ptr(as->cpus, cpu));
 	as->start = start;
 	as->end = min(end, ULONG_MAX >> ilog2(granule));
 	as->last32 = (SZ_4G - 1) >> ilog2(granule);
@@ -1050,14 +1208,19 @@ struct iova_arenas *iova_arenas_create(unsigned long granule,
 	return no_free_ptr(as);
 }
 
-static void pool_exit(struct iova_arenas *as, struct iova_pool *pool)
+static void pools_exit(struct iova_arenas *as, struct iova_cpu *cpu)
 {
 	struct iova_arena *a, *next;
 	enum iova_class class;
+	unsigned int i;
 
-	for (class = 0; class < IOVA_CLASSES; class++)
-		list_for_each_entry_safe(a, next, &pool->arenas[class], node)
-			arena_destroy(as, a);
+	for (i = 0; i < CPU_POOLS; i++) {
+		for (class = 0; class < IOVA_CLASSES; class++)
+			list_for_each_entry_safe(a, next,
+						 &cpu->pool[i].arenas[class],
+						 node)
+				arena_destroy(as, a);
+	}
 }
 
 /**
@@ -1080,14 +1243,14 @@ void iova_arenas_destroy(struct iova_arenas *as)
 						    &as->dead);
 	cancel_delayed_work_sync(&as->trim);
 	for_each_possible_cpu(cpu)
-		pool_exit(as, per_cpu_ptr(as->pools, cpu));
+		pools_exit(as, per_cpu_ptr(as->cpus, cpu));
 	xa_destroy(&as->map);
 	rbtree_postorder_for_each_entry_safe(range, next, &as->tree.root,
 					     node) {
 		if (range != &as->tree.top)
 			kfree(range);
 	}
-	free_percpu(as->pools);
+	free_percpu(as->cpus);
 	kfree(as);
 }
 
@@ -1132,15 +1295,17 @@ unsigned long iova_arenas_cheap_size(struct iova_arenas *as)
 void iova_arenas_get_stats(struct iova_arenas *as,
 			   struct iova_arena_stats *stats)
 {
+	unsigned int i;
 	int cpu;
 
 	memset(stats, 0, sizeof(*stats));
 	for_each_possible_cpu(cpu) {
-		struct iova_pool *pool = per_cpu_ptr(as->pools, cpu);
+		struct iova_cpu *owner = per_cpu_ptr(as->cpus, cpu);
 
-		guard(spinlock_irqsave)(&pool->lock);
-		stats->steals += pool->steals;
-		stats->flushes += pool->flushes;
+		for (i = 0; i < CPU_POOLS; i++) {
+			stats->steals += READ_ONCE(owner->pool[i].steals);
+			stats->flushes += READ_ONCE(owner->pool[i].flushes);
+		}
 	}
 	guard(spinlock_irqsave)(&as->lock);
 	stats->arenas = as->nr_arenas;
@@ -1149,25 +1314,27 @@ void iova_arenas_get_stats(struct iova_arenas *as,
 	stats->ranges = as->nr_ranges;
 }
 
-static void pool_show(struct seq_file *m, struct iova_arenas *as, int cpu)
+static void pool_show(struct seq_file *m, struct iova_arenas *as,
+		      struct iova_pool *pool, int cpu)
 {
-	struct iova_pool *pool = per_cpu_ptr(as->pools, cpu);
 	struct iova_arena *a;
 	enum iova_class class;
 
-	guard(spinlock_irqsave)(&pool->lock);
+	pool_lock(pool);
 	for (class = 0; class < IOVA_CLASSES; class++) {
 		list_for_each_entry(a, &pool->arenas[class], node)
 			seq_printf(m, "arena: first=0x%lx last=0x%lx cpu=%d used=%u waiting=%u of=%lu\n",
 				   a->range.lo, a->range.hi, cpu, a->used,
 				   a->nr_waiting, 1UL << as->order);
 	}
+	pool_unlock(pool);
 }
 
 static int iova_arena_show(struct seq_file *m, void *unused)
 {
 	struct iova_arenas *as = m->private;
 	struct iova_arena_stats stats;
+	unsigned int i;
 	int cpu;
 
 	iova_arenas_get_stats(as, &stats);
@@ -1176,8 +1343,11 @@ static int iova_arena_show(struct seq_file *m, void *unused)
 		   stats.arenas, stats.limited, stats.created);
 	seq_printf(m, "steals: %lu\nflushes: %lu\nranges: %lu\n",
 		   stats.steals, stats.flushes, stats.ranges);
-	for_each_possible_cpu(cpu)
-		pool_show(m, as, cpu);
+	for_each_possible_cpu(cpu) {
+		for (i = 0; i < CPU_POOLS; i++)
+			pool_show(m, as, &per_cpu_ptr(as->cpus, cpu)->pool[i],
+				  cpu);
+	}
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(iova_arena);
