@@ -139,7 +139,8 @@ struct iova_cpu {
 
 /**
  * struct iova_arenas - a space
- * @map: arenas by their place
+ * @near: arenas below 4 GiB by their place
+ * @map: those above
  * @order: pages of an arena
  * @small: largest request that an arena serves
  * @cpus: pools of each CPU
@@ -165,6 +166,7 @@ struct iova_cpu {
  * @debugfs: file
  */
 struct iova_arenas {
+	struct iova_arena **near;
 	struct xarray map;
 	unsigned int order;
 	unsigned int small;
@@ -196,8 +198,8 @@ static enum cpuhp_state iova_arena_cpuhp;
 
 static struct dma_flush *arenas_flush(struct iova_arenas *as)
 {
-	/* Pairs with the release in iova_arenas_defer(). */
-	return smp_load_acquire(&as->flush);
+	/* An address dependency; pairs with the release in iova_arenas_defer(). */
+	return READ_ONCE(as->flush);
 }
 
 /*
@@ -295,6 +297,33 @@ static unsigned int arena_find(struct iova_arenas *as, struct iova_arena *a,
 	return find_run(arena_busy(as, a), 1U << as->order, start, rq->size);
 }
 
+static void arena_take(struct iova_arena *a, unsigned int bit,
+		       unsigned int size, unsigned long *pfn)
+{
+	a->cursor = bit + size;
+	a->used += size;
+	a->allocs++;
+	*pfn = a->range.lo + bit;
+}
+
+/* Right at the cursor, within a word: most of the time there is room. */
+static bool arena_alloc_next(struct iova_arenas *as, struct iova_arena *a,
+			     unsigned long size, unsigned long *pfn)
+{
+	unsigned int bit = a->cursor;
+	unsigned long *word = arena_busy(as, a) + bit / BITS_PER_LONG;
+	unsigned long mask;
+
+	if (bit % BITS_PER_LONG + size > BITS_PER_LONG || bit >> as->order)
+		return false;
+	mask = GENMASK(size - 1, 0) << bit % BITS_PER_LONG;
+	if (*word & mask)
+		return false;
+	*word |= mask;
+	arena_take(a, bit, size, pfn);
+	return true;
+}
+
 static bool arena_alloc(struct iova_arenas *as, struct iova_arena *a,
 			const struct iova_request *rq, unsigned long *pfn)
 {
@@ -312,10 +341,7 @@ static bool arena_alloc(struct iova_arenas *as, struct iova_arena *a,
 		return false;
 	}
 	bitmap_set(arena_busy(as, a), bit, rq->size);
-	a->cursor = bit + rq->size;
-	a->used += rq->size;
-	a->allocs++;
-	*pfn = a->range.lo + bit;
+	arena_take(a, bit, rq->size, pfn);
 	return true;
 }
 
@@ -644,11 +670,26 @@ static void arena_destroy(struct iova_arenas *as, struct iova_arena *a)
 	kfree(a);
 }
 
+static struct iova_arena *arena_at(struct iova_arenas *as, unsigned long pfn)
+{
+	if (likely(pfn <= as->last32))
+		return as->near[pfn >> as->order];
+	return xa_load(&as->map, pfn >> as->order);
+}
+
+/*
+ * From now on pages can be given back. Nobody can give one back before it was
+ * allocated, so what was allocated brings the pointer along.
+ */
 static bool arena_publish(struct iova_arenas *as, struct iova_arena *a)
 {
 	unsigned long flags;
 	void *old;
 
+	if (a->range.lo <= as->last32) {
+		as->near[a->range.lo >> as->order] = a;
+		return true;
+	}
 	xa_lock_irqsave(&as->map, flags);
 	old = __xa_store(&as->map, a->range.lo >> as->order, a,
 			 GFP_ATOMIC | __GFP_NOWARN);
@@ -660,6 +701,10 @@ static void arena_withdraw(struct iova_arenas *as, struct iova_arena *a)
 {
 	unsigned long flags;
 
+	if (a->range.lo <= as->last32) {
+		as->near[a->range.lo >> as->order] = NULL;
+		return;
+	}
 	xa_lock_irqsave(&as->map, flags);
 	__xa_erase(&as->map, a->range.lo >> as->order);
 	xa_unlock_irqrestore(&as->map, flags);
@@ -680,7 +725,8 @@ static bool pool_trylock(struct iova_pool *pool)
 
 static void pool_unlock(struct iova_pool *pool)
 {
-	clear_bit_unlock(0, &pool->lock);
+	/* No other bit of the word is in use. */
+	__clear_bit_unlock(0, &pool->lock);
 	preempt_enable();
 }
 
@@ -879,19 +925,9 @@ static bool alloc_below(struct iova_arenas *as, const struct iova_request *rq,
 	return alloc_in_class(as, &low, pfn);
 }
 
-/**
- * iova_arenas_alloc - allocate addresses
- * @as: space
- * @request: what is wanted
- * @pfn: where to store the first page
- *
- * Context: any; with interrupts off for one search in the tree. Looks at a few
- * arenas first; @request->hard may add a flush of the IOTLB, and a look at the
- * arenas of all CPUs.
- * Return: whether there was room.
- */
-bool iova_arenas_alloc(struct iova_arenas *as,
-		       const struct iova_request *request, unsigned long *pfn)
+static noinline bool alloc_slowly(struct iova_arenas *as,
+				  const struct iova_request *request,
+				  unsigned long *pfn)
 {
 	struct iova_request rq = *request;
 	struct dma_flush *flush;
@@ -920,6 +956,45 @@ bool iova_arenas_alloc(struct iova_arenas *as,
 	return alloc_below(as, &rq, pfn);
 }
 
+/* From the arena in use, if there is room without a search. */
+static bool alloc_next(struct iova_arenas *as, unsigned long size,
+		       unsigned long limit, unsigned long *pfn)
+{
+	struct iova_pool *pool = &raw_cpu_ptr(as->cpus)->pool[0];
+	struct iova_arena *a;
+	bool ret = false;
+
+	if (!pool_trylock(pool))
+		return false;
+	a = list_first_entry_or_null(&pool->arenas[class_of(as, limit)],
+				     typeof(*a), node);
+	if (a && a->range.hi <= limit)
+		ret = arena_alloc_next(as, a, size, pfn);
+	pool->allocs += ret;
+	pool_unlock(pool);
+	return ret;
+}
+
+/**
+ * iova_arenas_alloc - allocate addresses
+ * @as: space
+ * @request: what is wanted
+ * @pfn: where to store the first page
+ *
+ * Context: any; with interrupts off for one search in the tree. Looks at a few
+ * arenas first; @request->hard may add a flush of the IOTLB, and a look at the
+ * arenas of all CPUs.
+ * Return: whether there was room.
+ */
+bool iova_arenas_alloc(struct iova_arenas *as,
+		       const struct iova_request *request, unsigned long *pfn)
+{
+	if (request->size <= as->small && !request->order &&
+	    alloc_next(as, request->size, min(request->limit, as->end), pfn))
+		return true;
+	return alloc_slowly(as, request, pfn);
+}
+
 /**
  * iova_arenas_free - give addresses back
  * @as: space
@@ -934,7 +1009,7 @@ bool iova_arenas_alloc(struct iova_arenas *as,
 void iova_arenas_free(struct iova_arenas *as, unsigned long pfn,
 		      unsigned long size)
 {
-	struct iova_arena *a = xa_load(&as->map, pfn >> as->order);
+	struct iova_arena *a = arena_at(as, pfn);
 	struct dma_flush *flush = arenas_flush(as);
 
 	if (a)
@@ -1189,15 +1264,21 @@ struct iova_arenas *iova_arenas_create(unsigned long granule,
 
 	if (!as)
 		return NULL;
-	as->cpus = alloc_percpu(struct iova_cpu);
-	if (!as->cpus)
-		return NULL;
-	for_each_possible_cpu(cpu)
-		pools_init(per_cpu_ptr(as->cpus, cpu));
 	as->start = start;
 	as->end = min(end, ULONG_MAX >> ilog2(granule));
 	as->last32 = (SZ_4G - 1) >> ilog2(granule);
 	arenas_set_sizes(as);
+	struct iova_arena **near __free(kfree) =
+		kcalloc((as->last32 >> as->order) + 1, sizeof(*near),
+			GFP_KERNEL);
+	if (!near)
+		return NULL;
+	as->cpus = alloc_percpu(struct iova_cpu);
+	if (!as->cpus)
+		return NULL;
+	as->near = no_free_ptr(near);
+	for_each_possible_cpu(cpu)
+		pools_init(per_cpu_ptr(as->cpus, cpu));
 	spin_lock_init(&as->lock);
 	iova_tree_init(&as->tree, as->start, as->end);
 	as->last_freed = &as->freed;
@@ -1251,6 +1332,7 @@ void iova_arenas_destroy(struct iova_arenas *as)
 			kfree(range);
 	}
 	free_percpu(as->cpus);
+	kfree(as->near);
 	kfree(as);
 }
 
