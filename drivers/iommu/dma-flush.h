@@ -30,7 +30,7 @@ struct dma_flush {
 	atomic_t armed;
 	unsigned long delay;
 	struct timer_list timer;
-	spinlock_t lock;
+	spinlock_t lock;	/* @pages, @nr_unmaps */
 	struct iommu_pages_list pages;
 	unsigned int nr_unmaps;
 	void (*done)(struct dma_flush *flush);
