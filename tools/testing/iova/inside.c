@@ -101,6 +101,7 @@ static void arena_check(struct iova_arenas *as, enum iova_class class,
 	CHECK(bitmap_weight(waiting, bits) == a->nr_waiting, "waiting %u",
 	      a->nr_waiting);
 	CHECK(a->cursor <= bits, "cursor %u", a->cursor);
+	CHECK(a->class == class, "class %u", a->class);
 	CHECK(longest_run(busy, bits) <= a->longest, "longest %u", a->longest);
 	for (i = 0; i < arena_words(as); i++) {
 		CHECK(!(waiting[i] & ~busy[i]), "waits and is not busy");
@@ -109,29 +110,56 @@ static void arena_check(struct iova_arenas *as, enum iova_class class,
 	}
 }
 
+static unsigned long pool_check(struct iova_arenas *as, struct iova_pool *pool,
+				enum iova_class class)
+{
+	unsigned int nr = 0, waiting = 0;
+	struct iova_arena *a;
+
+	CHECK(!pool->lock, "a pool is locked");
+	list_for_each_entry(a, &pool->arenas[class], node) {
+		CHECK(a->pool == pool, "pool");
+		arena_check(as, class, a);
+		waiting += a->nr_waiting;
+		nr++;
+	}
+	CHECK(nr == pool->nr[class], "%u arenas, not %u", nr, pool->nr[class]);
+	CHECK(waiting == pool->waiting[class], "%u wait, not %u", waiting,
+	      pool->waiting[class]);
+	return nr;
+}
+
+static void freed_check(struct iova_arenas *as)
+{
+	struct iova_range *range;
+	unsigned int n = 0;
+	s64 stamp = 0;
+
+	for (range = as->freed; range; range = range->next, n++) {
+		CHECK(range->stamp >= stamp, "stamps are not in order");
+		stamp = range->stamp;
+	}
+	CHECK(n == as->nr_freed, "%u wait, not %u", n, as->nr_freed);
+}
+
 void arenas_check(struct iova_arenas *as, unsigned int reserved)
 {
 	unsigned long n = 0, limited = 0;
-	struct iova_range *range;
 	enum iova_class class;
-	struct iova_arena *a;
-	s64 stamp = 0;
+	unsigned int i;
 	int cpu;
 
 	for_each_possible_cpu(cpu) {
-		struct iova_pool *pool = per_cpu_ptr(as->pools, cpu);
+		struct iova_cpu *owner = per_cpu_ptr(as->cpus, cpu);
 
-		for (class = 0; class < IOVA_CLASSES; class++) {
-			unsigned int nr = 0;
+		for (i = 0; i < CPU_POOLS; i++) {
+			for (class = 0; class < IOVA_CLASSES; class++) {
+				unsigned int nr;
 
-			list_for_each_entry(a, &pool->arenas[class], node) {
-				arena_check(as, class, a);
-				limited += class != IOVA_HIGH;
-				nr++;
+				nr = pool_check(as, &owner->pool[i], class);
+				n += nr;
+				limited += class != IOVA_HIGH ? nr : 0;
 			}
-			CHECK(nr == pool->nr[class], "%u arenas, not %u", nr,
-			      pool->nr[class]);
-			n += nr;
 		}
 	}
 	CHECK(n == as->nr_arenas, "%lu arenas, not %lu", n, as->nr_arenas);
@@ -139,12 +167,7 @@ void arenas_check(struct iova_arenas *as, unsigned int reserved)
 	      as->nr_limited);
 	CHECK(tree_check(&as->tree) == n + reserved + as->nr_ranges,
 	      "%lu ranges", as->nr_ranges);
-	n = 0;
-	for (range = as->freed; range; range = range->next, n++) {
-		CHECK(range->stamp >= stamp, "stamps are not in order");
-		stamp = range->stamp;
-	}
-	CHECK(n == as->nr_freed, "%lu wait, not %u", n, as->nr_freed);
+	freed_check(as);
 }
 
 unsigned int arenas_order(struct iova_arenas *as)
@@ -196,13 +219,30 @@ static bool arena_has_room(struct iova_arenas *as, struct iova_arena *a,
 	return false;
 }
 
+static bool class_has_room(struct iova_arenas *as, enum iova_class class,
+			   const struct iova_request *rq)
+{
+	struct iova_arena *a;
+	unsigned int i;
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		struct iova_cpu *owner = per_cpu_ptr(as->cpus, cpu);
+
+		for (i = 0; i < CPU_POOLS; i++)
+			list_for_each_entry(a, &owner->pool[i].arenas[class],
+					    node)
+				if (arena_has_room(as, a, rq))
+					return true;
+	}
+	return false;
+}
+
 /* Is there room that a request which failed should have found? */
 enum room arenas_room(struct iova_arenas *as, const struct iova_request *rq)
 {
-	enum iova_class class, mine = class_of(as, min(rq->limit, as->end));
+	enum iova_class class = class_of(as, min(rq->limit, as->end));
 	struct rb_node *node;
-	struct iova_arena *a;
-	int cpu;
 
 	for (node = rb_first(&as->tree.root); node; node = rb_next(node)) {
 		struct iova_range *range = to_range(node);
@@ -211,17 +251,9 @@ enum room arenas_room(struct iova_arenas *as, const struct iova_request *rq)
 		    gap_has_room(as, rq, range->floor, range->lo - 1))
 			return ROOM_TREE;
 	}
-	for_each_possible_cpu(cpu) {
-		for (class = 0; class < IOVA_CLASSES; class++) {
-			if (class != mine &&
-			    (class != IOVA_LOW || mine != IOVA_HIGH))
-				continue;
-			list_for_each_entry(a, &as->pools[cpu].arenas[class],
-					    node)
-				if (arena_has_room(as, a, rq))
-					return ROOM_ARENA;
-		}
-	}
+	if (class_has_room(as, class, rq) ||
+	    (class == IOVA_HIGH && class_has_room(as, IOVA_LOW, rq)))
+		return ROOM_ARENA;
 	return ROOM_NONE;
 }
 

@@ -66,6 +66,42 @@ void shim_unlock(spinlock_t **lock)
 	pthread_mutex_unlock(&(*lock)->mutex);
 }
 
+/* Not more than two levels: a softirq and a hardirq. */
+__thread void (*shim_interrupt)(void);
+static __thread int shim_level;
+
+static void interrupt(void)
+{
+	int locks = shim_nr_locks;
+
+	if (!shim_interrupt || shim_level == 2)
+		return;
+	shim_level++;
+	shim_nr_locks = 0;
+	shim_interrupt();
+	shim_nr_locks = locks;
+	shim_level--;
+}
+
+bool test_and_set_bit_lock(long nr, unsigned long *map)
+{
+	if (!shim_nr_locks)
+		shim_bug("a bit lock with preemption on");
+	if (__atomic_fetch_or(map, BIT_MASK(nr), __ATOMIC_ACQUIRE) &
+	    BIT_MASK(nr))
+		return true;
+	interrupt();
+	return false;
+}
+
+void clear_bit_unlock(long nr, unsigned long *map)
+{
+	if (!test_bit(nr, map))
+		shim_bug("a bit lock that is not held");
+	interrupt();
+	__atomic_fetch_and(map, ~BIT_MASK(nr), __ATOMIC_RELEASE);
+}
+
 struct mutex *shim_mutex_lock(struct mutex *lock)
 {
 	if (shim_nr_locks)

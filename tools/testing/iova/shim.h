@@ -4,7 +4,8 @@
  *
  * A thread is a CPU: shim_cpu says which. Time stands still until
  * shim_advance() runs what is due. Allocations fail when shim_fail_at says so.
- * Locks notice what lockdep would: no spinlock here is taken under another one.
+ * Locks notice what lockdep would: nothing is locked under a spinlock, or with
+ * preemption off.
  */
 #ifndef __IOVA_SHIM_H
 #define __IOVA_SHIM_H
@@ -12,6 +13,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,6 +106,27 @@ typedef struct {
 #define smp_mb__before_atomic()	smp_mb()
 #define smp_mb__after_atomic()	smp_mb()
 
+/* Bits, shared by threads as well */
+#undef set_bit
+#undef clear_bit
+#undef test_bit
+#define shim_word(nr, map)	(&((unsigned long *)(map))[BIT_WORD(nr)])
+#define set_bit(nr, map)	((void)__atomic_fetch_or(		\
+	shim_word(nr, map), BIT_MASK(nr), __ATOMIC_SEQ_CST))
+#define clear_bit(nr, map)	((void)__atomic_fetch_and(		\
+	shim_word(nr, map), ~BIT_MASK(nr), __ATOMIC_SEQ_CST))
+#define test_bit(nr, map)	(!!(__atomic_load_n(shim_word(nr, map),	\
+	__ATOMIC_RELAXED) & BIT_MASK(nr)))
+
+bool test_and_set_bit_lock(long nr, unsigned long *map);
+void clear_bit_unlock(long nr, unsigned long *map);
+#define preempt_disable()	((void)shim_nr_locks++)
+#define preempt_enable()	((void)shim_nr_locks--)
+#define cpu_relax()		sched_yield()
+
+/* Interrupts: called where a lock that leaves them on is taken and released. */
+extern __thread void (*shim_interrupt)(void);
+
 /* Locks */
 typedef struct shim_lock {
 	pthread_mutex_t mutex;
@@ -185,6 +208,7 @@ extern __thread int shim_cpu;
 #define per_cpu_ptr(p, cpu) (&(p)[cpu])
 #define raw_cpu_ptr(p) per_cpu_ptr(p, shim_cpu)
 #define raw_smp_processor_id() shim_cpu
+#define num_possible_cpus() SHIM_CPUS
 #define for_each_possible_cpu(cpu) for (cpu = 0; cpu < SHIM_CPUS; cpu++)
 
 enum cpuhp_state {
