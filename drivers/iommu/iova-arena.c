@@ -151,11 +151,13 @@ struct iova_cpu {
  * @end: last page of the space
  * @last32: last page below 4 GiB
  * @dirty: for each place, modulo the bits, whether pages were given back
+ * @shared: arenas have shared one of these bits
  * @lock: protects the tree and all below
  * @tree: what is taken
  * @freed: ranges of the tree that wait for a flush, the oldest first
  * @last_freed: where to add one
  * @nr_freed: how many there are
+ * @places: bits of @dirty that an arena has
  * @nr_arenas: arenas there are
  * @nr_limited: those of them below 4 GiB
  * @max_limited: how many there may be: three quarters of the space
@@ -178,12 +180,14 @@ struct iova_arenas {
 	unsigned long end;
 	unsigned long last32;
 	DECLARE_BITMAP(dirty, DIRTY_BITS);
+	bool shared;
 
 	spinlock_t lock ____cacheline_aligned_in_smp;
 	struct iova_tree tree;
 	struct iova_range *freed;
 	struct iova_range **last_freed;
 	unsigned int nr_freed;
+	DECLARE_BITMAP(places, DIRTY_BITS);
 	unsigned long nr_arenas;
 	unsigned long nr_limited;
 	unsigned long max_limited;
@@ -386,8 +390,8 @@ static bool arena_dirty(struct iova_arenas *as, struct iova_arena *a)
 {
 	unsigned int bit = dirty_bit(as, a->range.lo);
 
-	/* With more places than bits a mark may be for another arena. */
-	if (READ_ONCE(as->nr_arenas) > DIRTY_BITS)
+	/* A mark may be for another arena. */
+	if (READ_ONCE(as->shared))
 		return true;
 	if (!test_bit(bit, as->dirty))
 		return false;
@@ -653,6 +657,8 @@ static struct iova_arena *arena_create(struct iova_arenas *as,
 		}
 		iova_tree_insert(&as->tree, &a->range, pfn,
 				 pfn + rq.size - 1);
+		if (__test_and_set_bit(dirty_bit(as, pfn), as->places))
+			WRITE_ONCE(as->shared, true);
 		as->nr_arenas++;
 		as->nr_created++;
 		as->nr_limited += class != IOVA_HIGH;
@@ -664,6 +670,7 @@ static void arena_destroy(struct iova_arenas *as, struct iova_arena *a)
 {
 	scoped_guard(spinlock_irqsave, &as->lock) {
 		iova_tree_erase(&as->tree, &a->range);
+		__clear_bit(dirty_bit(as, a->range.lo), as->places);
 		as->nr_arenas--;
 		as->nr_limited -= a->range.hi <= as->last32;
 	}
