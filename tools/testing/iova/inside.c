@@ -95,7 +95,8 @@ static void arena_check(struct iova_arenas *as, enum iova_class class,
 	CHECK(a->range.hi - a->range.lo + 1 == bits, "size");
 	CHECK(!(a->range.lo & (bits - 1)), "alignment");
 	CHECK((class == IOVA_HIGH) == (a->range.lo > as->last32), "class");
-	CHECK(xa_load(&as->map, a->range.lo >> as->order) == a, "map");
+	CHECK(arena_at(as, a->range.lo) == a, "map");
+	CHECK(arena_at(as, a->range.hi) == a, "map");
 	CHECK(iova_tree_from(&as->tree, a->range.lo) == &a->range, "tree");
 	CHECK(bitmap_weight(busy, bits) == a->used, "used %u", a->used);
 	CHECK(bitmap_weight(waiting, bits) == a->nr_waiting, "waiting %u",

@@ -94,7 +94,7 @@ bool test_and_set_bit_lock(long nr, unsigned long *map)
 	return false;
 }
 
-void clear_bit_unlock(long nr, unsigned long *map)
+void __clear_bit_unlock(long nr, unsigned long *map)
 {
 	if (!test_bit(nr, map))
 		shim_bug("a bit lock that is not held");

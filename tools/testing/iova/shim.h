@@ -119,7 +119,7 @@ typedef struct {
 	__ATOMIC_RELAXED) & BIT_MASK(nr)))
 
 bool test_and_set_bit_lock(long nr, unsigned long *map);
-void clear_bit_unlock(long nr, unsigned long *map);
+void __clear_bit_unlock(long nr, unsigned long *map);
 #define preempt_disable()	((void)shim_nr_locks++)
 #define preempt_enable()	((void)shim_nr_locks--)
 #define cpu_relax()		sched_yield()
@@ -188,6 +188,7 @@ void kfree(void *p);
 #define kmalloc_obj(v, ...)						\
 	((typeof(v) *)shim_alloc(sizeof(v), (0 __VA_OPT__(|) __VA_ARGS__)))
 #define kzalloc_obj(v, ...) kmalloc_obj(v, ##__VA_ARGS__)
+#define kcalloc(n, size, gfp) shim_alloc((n) * (size), gfp)
 #define kzalloc_flex(v, member, count, gfp)				\
 	((typeof(v) *)shim_alloc(sizeof(v) +				\
 				 (count) * sizeof((v).member[0]), gfp))
