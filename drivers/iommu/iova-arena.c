@@ -551,6 +551,16 @@ static bool tree_reap(struct iova_arenas *as)
 	return false;
 }
 
+static void tree_reap_all(struct iova_arenas *as)
+{
+	bool through = false;
+
+	while (!through) {
+		guard(spinlock_irqsave)(&as->lock);
+		through = tree_reap(as);
+	}
+}
+
 /* A range of its own, for what is too large for an arena, or has no room. */
 static bool tree_alloc(struct iova_arenas *as, const struct iova_request *rq,
 		       unsigned long *pfn)
@@ -953,6 +963,7 @@ static noinline bool alloc_slowly(struct iova_arenas *as,
 	flush = arenas_flush(as);
 	if (flush) {
 		dma_flush_now(flush);
+		tree_reap_all(as);
 		if (alloc_below(as, &rq, pfn))
 			return true;
 	}
@@ -1136,13 +1147,10 @@ static bool pools_trim(struct iova_arenas *as, struct iova_cpu *owner, bool idle
 
 static bool arenas_trim(struct iova_arenas *as, bool idle)
 {
-	bool through = false, again = false;
+	bool again = false;
 	int cpu;
 
-	while (!through) {
-		guard(spinlock_irqsave)(&as->lock);
-		through = tree_reap(as);
-	}
+	tree_reap_all(as);
 	for_each_possible_cpu(cpu)
 		again |= pools_trim(as, per_cpu_ptr(as->cpus, cpu), idle);
 	return again;
