@@ -1284,8 +1284,8 @@ struct iova_arenas *iova_arenas_create(unsigned long granule,
 	as->last32 = (SZ_4G - 1) >> ilog2(granule);
 	arenas_set_sizes(as);
 	struct iova_arena **near __free(kfree) =
-		kcalloc((as->last32 >> as->order) + 1, sizeof(*near),
-			GFP_KERNEL);
+		kcalloc((min(as->end, as->last32) >> as->order) + 1,
+			sizeof(*near), GFP_KERNEL);
 	if (!near)
 		return NULL;
 	as->cpus = alloc_percpu(struct iova_cpu);
