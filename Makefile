@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The work is done by scripts/; see there, and README.md.
 
-export MACHINE MODE T ACCEL LINUX_SRC JOBS O P SIGNOFF TRAILERS
+export MACHINE MODE T ACCEL LINUX_SRC JOBS O P SIGNOFF TRAILERS MINUTES SEED
 
 .PHONY: run test help clean distclean tree series bisect-check refresh \
-	bench-dispatch
+	bench-dispatch fuzz
 .NOTPARALLEL:
 
 run:
@@ -29,6 +29,9 @@ bisect-check: tree
 bench-dispatch: tree
 	@scripts/bench-dispatch
 
+fuzz: tree
+	@scripts/fuzz
+
 refresh:
 	@scripts/refresh
 
@@ -46,6 +49,7 @@ help:
 	@echo 'make series          write the mails of the patch series to out/series'
 	@echo 'make bisect-check    build the kernel after every patch'
 	@echo 'make bench-dispatch  count the instructions of the mapping fast path'
+	@echo 'make fuzz            let a fuzzer work on the IOVA allocator'
 	@echo 'make clean           remove what was built (out/); edits in out/linux stop it'
 	@echo 'make distclean       clean, and remove the cache of downloads'
 	@echo
@@ -55,5 +59,6 @@ help:
 	@echo 'ACCEL=auto|kvm|tcg   how QEMU runs the machine (default auto)'
 	@echo 'LINUX_SRC=<path>     the base: a Linux 7.3.y tree, git tree or tarball'
 	@echo 'JOBS=<n>  O=<dir>    compiler jobs; directory of all output (default out)'
+	@echo 'MINUTES=<n> SEED=<n> how long make fuzz works; where random tests begin'
 	@echo 'P=<patch>            the patch to refresh or, as <n>-<m>, to build after'
 	@echo "SIGNOFF='Name <mail>' TRAILERS='Key: value; ...'   added by make series"

@@ -21,7 +21,7 @@ static u32 slow_fit(unsigned long floor, unsigned long lo, unsigned int order)
 
 static unsigned int node_check(struct rb_node *node)
 {
-	struct iova_range *range = rb_entry(node, struct iova_range, node);
+	struct iova_range *range = to_range(node);
 	struct rb_node *child[2];
 	unsigned int order, i, n;
 
@@ -34,11 +34,9 @@ static unsigned int node_check(struct rb_node *node)
 		u32 fit = slow_fit(range->floor, range->lo, order);
 
 		for (i = 0; i < 2; i++) {
-			struct iova_range *below = rb_entry(child[i],
-							    struct iova_range,
-							    node);
+			struct iova_range *below = to_range(child[i]);
 
-			if (child[i])
+			if (below)
 				fit = max(fit, below->fit[order]);
 		}
 		CHECK(range->fit[order] == fit,

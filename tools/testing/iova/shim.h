@@ -157,10 +157,11 @@ void shim_mutex_unlock(struct mutex **lock);
 #define SHIM_NAME1(a, b) SHIM_NAME2(a, b)
 #define SHIM_UNIQUE SHIM_NAME1(shim_guard_, __COUNTER__)
 #define shim_guard_spinlock_irqsave(lock, name)				\
-	spinlock_t *name __attribute__((cleanup(shim_unlock))) =	\
+	spinlock_t *name __attribute__((cleanup(shim_unlock), unused)) = \
 		shim_lock(lock)
 #define shim_guard_mutex(lock, name)					\
-	struct mutex *name __attribute__((cleanup(shim_mutex_unlock))) = \
+	struct mutex *name						\
+		__attribute__((cleanup(shim_mutex_unlock), unused)) =	\
 		shim_mutex_lock(lock)
 #define shim_plain_spinlock_irqsave(lock) shim_guard_spinlock_irqsave(	\
 	lock, SHIM_UNIQUE)
