@@ -104,8 +104,7 @@ void dma_flush_init(struct dma_flush *flush, struct iommu_domain *domain,
 	atomic64_set(&flush->finished, 0);
 	atomic_set(&flush->armed, 0);
 	spin_lock_init(&flush->lock);
-	flush->pages = (struct iommu_pages_list)
-			IOMMU_PAGES_LIST_INIT(flush->pages);
+	flush->pages = IOMMU_PAGES_LIST_INIT(flush->pages);
 	flush->nr_unmaps = 0;
 	timer_setup(&flush->timer, dma_flush_timeout, 0);
 }
