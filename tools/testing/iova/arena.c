@@ -43,8 +43,8 @@ static void must_be_full(const struct iova_request *rq)
 					      "in an arena" };
 	enum room room;
 
-	/* Those who were interrupted may hold what has room. */
-	if (!rq->hard || shim_interrupt)
+	/* Nothing may have come in between that made room. */
+	if (!rq->hard || shim_interrupt || s.in_flush)
 		return;
 	/* What was given back meanwhile waits for the next flush. */
 	room = arenas_room(s.as, rq);
@@ -152,6 +152,19 @@ static void large_lazy(void)
 	large_space(true);
 }
 
+static unsigned int nr_interrupts;
+
+static void one_op(void)
+{
+	struct iova_request rq = rnd_request(10);
+
+	nr_interrupts++;
+	if (s.nr && rnd_below(2))
+		space_free(&s, rnd_below(s.nr));
+	else
+		space_alloc(&s, &rq);
+}
+
 /* What is freed during a flush has to wait for another one. */
 static void ops_in_flush(struct space *space)
 {
@@ -162,7 +175,7 @@ static void ops_in_flush(struct space *space)
 		return;
 	depth++;
 	for (i = rnd_below(8); i; i--)
-		step(50, 20);
+		one_op();
 	depth--;
 }
 
@@ -525,19 +538,6 @@ static void far_apart(void)
 	}
 }
 
-static unsigned int nr_interrupts;
-
-static void ops_in_interrupt(void)
-{
-	struct iova_request rq = rnd_request(10);
-
-	nr_interrupts++;
-	if (s.nr && rnd_below(2))
-		space_free(&s, rnd_below(s.nr));
-	else
-		space_alloc(&s, &rq);
-}
-
 /* Interrupts allocate and give back wherever they can. */
 static void interrupts(bool lazy)
 {
@@ -548,7 +548,7 @@ static void interrupts(bool lazy)
 		if (lazy)
 			space_defer(&s, 1 + rnd_below(64));
 		for (i = 0; i < 2000; i++) {
-			shim_interrupt = ops_in_interrupt;
+			shim_interrupt = one_op;
 			step(50, 20);
 			shim_interrupt = NULL;
 			space_check(&s);

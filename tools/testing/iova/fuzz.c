@@ -43,8 +43,9 @@ static struct iova_request request(u8 op)
 static void alloc_one(u8 op)
 {
 	struct iova_request rq = request(op);
-	/* A failing allocation of memory, or an honest answer. */
-	bool complete = !shim_fail_at && rq.hard && !shim_interrupt;
+	/* Nothing came in between that made room. */
+	bool complete = rq.hard && !shim_fail_at && !shim_interrupt &&
+			!s.in_flush;
 
 	if (!space_alloc(&s, &rq) && complete)
 		CHECK(arenas_room(s.as, &rq) == ROOM_NONE,

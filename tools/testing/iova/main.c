@@ -48,6 +48,8 @@ static bool run(const struct test *test)
 	fflush(stdout);
 	pid = fork();
 	if (!pid) {
+		/* Nothing here waits for long. */
+		alarm(600);
 		test->run();
 		fflush(stdout);
 		/* Not _exit(): the leak checker runs at the end. */
