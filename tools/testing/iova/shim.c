@@ -5,7 +5,7 @@
 #include "shim.h"
 
 #ifdef __SANITIZE_THREAD__
-#define shim_quiet __attribute__((noinline, no_sanitize_thread))
+#define shim_quiet __attribute__((__noinline__, no_sanitize_thread))
 #else
 #define shim_quiet
 #endif

@@ -39,7 +39,8 @@
 #define U32_MAX		((u32)~0U)
 #define __percpu
 #define __init
-#define EXPORT_SYMBOL_IF_KUNIT(symbol)
+#define EXPORT_SYMBOL_IF_KUNIT(symbol) extern int shim_no_export
+#define IS_ENABLED(option) 0
 #define VISIBLE_IF_KUNIT static
 
 #undef ____cacheline_aligned_in_smp
