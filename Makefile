@@ -2,10 +2,10 @@
 # The work is done by scripts/; see there, and README.md.
 
 export MACHINE MODE T ACCEL LINUX_SRC JOBS O P SIGNOFF TRAILERS
-export ROUNDS WORK SEED LINUX_SRC_B
+export ROUNDS WORK SEED LINUX_SRC_B MINUTES
 
 .PHONY: run test help clean distclean tree series bisect-check refresh \
-	bench bench-dispatch
+	bench bench-dispatch fuzz
 .NOTPARALLEL:
 
 run:
@@ -33,6 +33,9 @@ bench: tree
 bench-dispatch: tree
 	@scripts/bench-dispatch
 
+fuzz: tree
+	@scripts/fuzz
+
 refresh:
 	@scripts/refresh
 
@@ -51,6 +54,7 @@ help:
 	@echo 'make bisect-check    build the kernel after every patch'
 	@echo 'make bench           measure DMA mappings, stock and new, in one kernel'
 	@echo 'make bench-dispatch  count the instructions of the mapping fast path'
+	@echo 'make fuzz            let a fuzzer work on the IOVA allocator'
 	@echo 'make clean           remove what was built (out/); edits in out/linux stop it'
 	@echo 'make distclean       clean, and remove the cache of downloads'
 	@echo
@@ -60,8 +64,9 @@ help:
 	@echo 'ACCEL=auto|kvm|tcg   how QEMU runs the machine (default auto)'
 	@echo 'LINUX_SRC=<path>     the base: a Linux 7.3.y tree, git tree or tarball'
 	@echo 'JOBS=<n>  O=<dir>    compiler jobs; directory of all output (default out)'
-	@echo 'ROUNDS=<n> SEED=<n>  rounds of make bench (default 50); of its traces'
+	@echo 'ROUNDS=<n>           rounds of make bench (default 50)'
 	@echo 'WORK=<work>,...      its works, with wildcards (default all; WORK=list)'
 	@echo 'LINUX_SRC_B=<path>   make bench compares that tree with ours'
+	@echo 'MINUTES=<n> SEED=<n> how long make fuzz works; where what is random begins'
 	@echo 'P=<patch>            the patch to refresh or, as <n>-<m>, to build after'
 	@echo "SIGNOFF='Name <mail>' TRAILERS='Key: value; ...'   added by make series"

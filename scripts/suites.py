@@ -7,6 +7,7 @@ import dispatch
 import kernel
 import options
 import results
+import suite_iova
 import suite_series
 import suite_style
 import suite_tools
@@ -133,6 +134,7 @@ SUITES = {
     "style": suite_style.suite,
     "tools": suite_tools.suite,
     "series": suite_series.suite,
+    "iova": suite_iova.suite,
     "kunit": kunit,
     "options": options_off,
     "dispatch": bench,

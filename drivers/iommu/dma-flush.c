@@ -8,6 +8,7 @@
  * again compares with the count at the time it was given back. Whichever flush
  * comes first will do, whoever asked for it.
  */
+#include <kunit/visibility.h>
 #include <linux/jiffies.h>
 
 #include "dma-flush.h"
@@ -64,6 +65,7 @@ void dma_flush_start_timer(struct dma_flush *flush)
 	if (!atomic_xchg(&flush->armed, 1))
 		mod_timer(&flush->timer, jiffies + flush->delay);
 }
+EXPORT_SYMBOL_IF_KUNIT(dma_flush_start_timer);
 
 /**
  * dma_flush_add_pages - keep page-table pages until after the next flush
@@ -108,6 +110,7 @@ void dma_flush_init(struct dma_flush *flush, struct iommu_domain *domain,
 	flush->nr_unmaps = 0;
 	timer_setup(&flush->timer, dma_flush_timeout, 0);
 }
+EXPORT_SYMBOL_IF_KUNIT(dma_flush_init);
 
 /**
  * dma_flush_exit - the domain goes away
@@ -120,3 +123,4 @@ void dma_flush_exit(struct dma_flush *flush)
 	timer_shutdown_sync(&flush->timer);
 	iommu_put_pages_list(&flush->pages);
 }
+EXPORT_SYMBOL_IF_KUNIT(dma_flush_exit);

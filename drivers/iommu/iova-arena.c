@@ -22,6 +22,7 @@
  */
 #define pr_fmt(fmt) "iova: " fmt
 
+#include <kunit/visibility.h>
 #include <linux/bitmap.h>
 #include <linux/bitops.h>
 #include <linux/cleanup.h>
@@ -517,7 +518,11 @@ static bool tree_find(struct iova_arenas *as, const struct iova_request *rq,
 
 	if (rq->order >= IOVA_TREE_ORDERS || rq->size >= U32_MAX - rq->skew)
 		return false;
-	if (class_of(as, rq->limit) == IOVA_HIGH) {
+	/* What is larger than 4 GiB may begin anywhere. */
+	if (rq->size > as->last32) {
+		if (!tree_find_from(as, as->start, rq, rq->order, pfn))
+			return false;
+	} else if (class_of(as, rq->limit) == IOVA_HIGH) {
 		if (!tree_find_high(as, rq, pfn))
 			return false;
 	} else if (!iova_tree_find_last(&as->tree, rq->size + rq->skew,
@@ -936,10 +941,16 @@ static bool alloc_below(struct iova_arenas *as, const struct iova_request *rq,
 
 	if (alloc_in_class(as, rq, pfn))
 		return true;
-	if (rq->limit <= as->last32)
+	if (rq->limit < as->last32)
 		return false;
-	low.limit = as->last32;
-	return alloc_in_class(as, &low, pfn);
+	if (rq->limit > as->last32) {
+		low.limit = as->last32;
+		if (alloc_in_class(as, &low, pfn))
+			return true;
+	}
+	/* What is kept for small masks serves large ones as well. */
+	return rq->hard && rq->size <= as->small && rq->order <= as->order &&
+	       steal(as, IOVA_NARROW, &low, pfn);
 }
 
 static noinline bool alloc_slowly(struct iova_arenas *as,
@@ -1012,6 +1023,7 @@ bool iova_arenas_alloc(struct iova_arenas *as,
 		return true;
 	return alloc_slowly(as, request, pfn);
 }
+EXPORT_SYMBOL_IF_KUNIT(iova_arenas_alloc);
 
 /**
  * iova_arenas_free - give addresses back
@@ -1041,6 +1053,7 @@ void iova_arenas_free(struct iova_arenas *as, unsigned long pfn,
 	else if (!delayed_work_pending(&as->trim))
 		schedule_delayed_work(&as->trim, TRIM_DELAY);
 }
+EXPORT_SYMBOL_IF_KUNIT(iova_arenas_free);
 
 /**
  * iova_arenas_reserve - take a part of the space for good
@@ -1076,6 +1089,7 @@ int iova_arenas_reserve(struct iova_arenas *as, unsigned long lo,
 	}
 	return 0;
 }
+EXPORT_SYMBOL_IF_KUNIT(iova_arenas_reserve);
 
 /*
  * Giving unused arenas back
@@ -1172,6 +1186,7 @@ void iova_arenas_trim(struct iova_arenas *as)
 	}
 	arenas_trim(as, false);
 }
+EXPORT_SYMBOL_IF_KUNIT(iova_arenas_trim);
 
 static void trim_work(struct work_struct *work)
 {
@@ -1198,6 +1213,7 @@ void iova_arenas_flushed(struct iova_arenas *as)
 {
 	schedule_delayed_work(&as->trim, TRIM_DELAY);
 }
+EXPORT_SYMBOL_IF_KUNIT(iova_arenas_flushed);
 
 static void pool_move(struct iova_pool *from, struct iova_pool *to)
 {
@@ -1221,15 +1237,21 @@ static void pool_move(struct iova_pool *from, struct iova_pool *to)
 }
 
 /* What a lost CPU owned goes to the one that runs this. */
-static int iova_arena_cpu_dead(unsigned int cpu, struct hlist_node *node)
+VISIBLE_IF_KUNIT void iova_arenas_lose_cpu(struct iova_arenas *as,
+					   unsigned int cpu)
 {
-	struct iova_arenas *as = hlist_entry(node, struct iova_arenas, dead);
 	struct iova_cpu *from = per_cpu_ptr(as->cpus, cpu);
 	struct iova_cpu *to = raw_cpu_ptr(as->cpus);
 	unsigned int i;
 
 	for (i = 0; i < CPU_POOLS; i++)
 		pool_move(&from->pool[i], &to->pool[i]);
+}
+EXPORT_SYMBOL_IF_KUNIT(iova_arenas_lose_cpu);
+
+static int iova_arena_cpu_dead(unsigned int cpu, struct hlist_node *node)
+{
+	iova_arenas_lose_cpu(hlist_entry(node, struct iova_arenas, dead), cpu);
 	return 0;
 }
 
@@ -1303,6 +1325,7 @@ struct iova_arenas *iova_arenas_create(unsigned long granule,
 		cpuhp_state_add_instance_nocalls(iova_arena_cpuhp, &as->dead);
 	return no_free_ptr(as);
 }
+EXPORT_SYMBOL_IF_KUNIT(iova_arenas_create);
 
 static void pools_exit(struct iova_arenas *as, struct iova_cpu *cpu)
 {
@@ -1350,6 +1373,7 @@ void iova_arenas_destroy(struct iova_arenas *as)
 	kfree(as->near);
 	kfree(as);
 }
+EXPORT_SYMBOL_IF_KUNIT(iova_arenas_destroy);
 
 /**
  * iova_arenas_defer - from now on, what is given back waits for a flush
@@ -1366,6 +1390,7 @@ void iova_arenas_defer(struct iova_arenas *as, struct dma_flush *flush,
 	/* Who sees the pointer sees what it points to. */
 	smp_store_release(&as->flush, flush);
 }
+EXPORT_SYMBOL_IF_KUNIT(iova_arenas_defer);
 
 /**
  * iova_arenas_cheap_size - up to which size is an allocation cheap?
@@ -1410,6 +1435,7 @@ void iova_arenas_get_stats(struct iova_arenas *as,
 	stats->created = as->nr_created;
 	stats->ranges = as->nr_ranges;
 }
+EXPORT_SYMBOL_IF_KUNIT(iova_arenas_get_stats);
 
 static void pool_show(struct seq_file *m, struct iova_arenas *as,
 		      struct iova_pool *pool, int cpu)

@@ -62,4 +62,8 @@ void iova_arenas_get_stats(struct iova_arenas *arenas,
 			   struct iova_arena_stats *stats);
 void iova_arenas_show_in_debugfs(struct iova_arenas *arenas, const char *name);
 
+#if IS_ENABLED(CONFIG_KUNIT)
+void iova_arenas_lose_cpu(struct iova_arenas *arenas, unsigned int cpu);
+#endif
+
 #endif /* __DRIVERS_IOMMU_IOVA_ARENA_H */

@@ -9,6 +9,7 @@
  *
  * No function here allocates memory. The caller serialises.
  */
+#include <kunit/visibility.h>
 #include <linux/align.h>
 #include <linux/kernel.h>
 #include <linux/limits.h>
@@ -100,6 +101,7 @@ void iova_tree_init(struct iova_tree *tree, unsigned long lo, unsigned long hi)
 	range_update(&tree->top);
 	rb_insert_augmented(&tree->top.node, &tree->root, &range_callbacks);
 }
+EXPORT_SYMBOL_IF_KUNIT(iova_tree_init);
 
 /* Does a subtree have a gap for @size aligned pages? */
 static bool fits_below(struct rb_node *node, unsigned long size,
@@ -183,6 +185,7 @@ bool iova_tree_find_last(struct iova_tree *tree, unsigned long size,
 			node = node->rb_left;
 	}
 }
+EXPORT_SYMBOL_IF_KUNIT(iova_tree_find_last);
 
 /**
  * iova_tree_find_first - find the lowest place from a page on
@@ -233,6 +236,7 @@ bool iova_tree_find_first(struct iova_tree *tree, unsigned long size,
 			node = node->rb_right;
 	}
 }
+EXPORT_SYMBOL_IF_KUNIT(iova_tree_find_first);
 
 /**
  * iova_tree_insert - take a range
@@ -265,6 +269,7 @@ void iova_tree_insert(struct iova_tree *tree, struct iova_range *range,
 	above->floor = hi + 1;
 	range_propagate(&above->node, NULL);
 }
+EXPORT_SYMBOL_IF_KUNIT(iova_tree_insert);
 
 /**
  * iova_tree_erase - give a range back
@@ -279,6 +284,7 @@ void iova_tree_erase(struct iova_tree *tree, struct iova_range *range)
 	above->floor = range->floor;
 	range_propagate(&above->node, NULL);
 }
+EXPORT_SYMBOL_IF_KUNIT(iova_tree_erase);
 
 /**
  * iova_tree_from - find the first range that ends at a page or above
@@ -304,3 +310,4 @@ struct iova_range *iova_tree_from(struct iova_tree *tree, unsigned long pfn)
 	}
 	return found;
 }
+EXPORT_SYMBOL_IF_KUNIT(iova_tree_from);

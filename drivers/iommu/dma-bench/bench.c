@@ -213,7 +213,7 @@ void bench_print(const struct bench_work *work, enum bench_side side,
 {
 	u32 rest;
 	u64 whole = div_u64_rem(r->value, 1000, &rest);
-	char tenth[16] = "";
+	char tenth[24] = "";
 
 	if (r->tenth)
 		snprintf(tenth, sizeof(tenth), " tenth=%u", r->tenth);

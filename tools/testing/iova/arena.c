@@ -1,0 +1,625 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Arenas against a byte for each page. */
+#include "test.h"
+
+#define SZ_BIG		(1UL << 24)	/* granule of which 4 GiB have 256 */
+
+static struct space s;
+
+/* Any mask from 24 bits up, as far as pages of this size can have it. */
+static unsigned long rnd_limit(void)
+{
+	unsigned int least = max(24, ilog2(s.granule) + 2);
+	unsigned int bits = least + rnd_below(65 - least);
+
+	if (rnd_below(3) == 0)
+		bits = 32;
+	else if (rnd_below(4) == 0)
+		bits = 64;
+	return (bits == 64 ? ULONG_MAX : (1UL << bits) - 1) / s.granule;
+}
+
+static struct iova_request rnd_request(unsigned long max_size)
+{
+	struct iova_request rq = {
+		.size = rnd_size(max_size),
+		.limit = rnd_limit(),
+		.hard = rnd_below(2),
+	};
+
+	if (rnd_below(3) == 0) {
+		rq.order = rnd_below(12);
+		if (rnd_below(2))
+			rq.skew = rnd_below(1UL << rq.order);
+	} else if (rnd_below(2)) {
+		rq.order = order_base_2(rq.size);
+	}
+	return rq;
+}
+
+static void must_be_full(const struct iova_request *rq)
+{
+	static const char * const where[] = { "", "in the tree",
+					      "in an arena" };
+	enum room room;
+
+	/* Nothing may have come in between that made room. */
+	if (!rq->hard || shim_interrupt || s.in_flush)
+		return;
+	/* What was given back meanwhile waits for the next flush. */
+	room = arenas_room(s.as, rq);
+	CHECK(room == ROOM_NONE,
+	      "no place for %lu order %u skew 0x%lx limit 0x%lx, but there is one %s",
+	      rq->size, rq->order, rq->skew, rq->limit, where[room]);
+}
+
+static void step(unsigned int fill, unsigned long max_size)
+{
+	struct iova_request rq = rnd_request(max_size);
+
+	shim_cpu = rnd_below(SHIM_CPUS);
+	switch (rnd_below(200)) {
+	case 0:
+		iova_arenas_trim(s.as);
+		return;
+	case 1:
+		shim_advance(1 + rnd_below(3));
+		return;
+	case 2:
+		if (shim_cpu)
+			shim_lose_cpu(rnd_below(shim_cpu));
+		return;
+	case 3:
+		shim_advance(10 * HZ);
+		return;
+	}
+	if (s.nr && rnd_below(100) >= fill)
+		space_free(&s, rnd_below(s.nr));
+	else if (!space_alloc(&s, &rq))
+		must_be_full(&rq);
+}
+
+/* In a small space, where all can be looked at after each step. */
+static void small_space(unsigned long granule, bool lazy, bool reserve)
+{
+	unsigned int i, fill, round;
+
+	for (round = 0; round < 40; round++) {
+		space_init(&s, granule, 1 + rnd_below(80),
+			   100 + rnd_below(1400));
+		for (i = reserve ? rnd_below(6) : 0; i; i--) {
+			unsigned long lo = rnd_below(s.end + 50);
+
+			space_reserve(&s, lo, lo + rnd_size(300) - 1);
+		}
+		if (lazy)
+			space_defer(&s, 1 + rnd_below(300));
+		fill = 40 + rnd_below(40);
+		for (i = 0; i < 1500; i++) {
+			step(fill, i % 3 ? 8 : 100);
+			space_check(&s);
+			if (rnd_below(100) == 0)
+				fill = 30 + rnd_below(60);
+		}
+		space_exit(&s);
+	}
+}
+
+static void small_strict(void)
+{
+	small_space(SZ_BIG, false, false);
+}
+
+static void small_lazy(void)
+{
+	small_space(SZ_BIG, true, false);
+}
+
+static void small_reserved(void)
+{
+	small_space(SZ_BIG, true, true);
+	small_space(SZ_4K, false, true);
+}
+
+/* In 5 GiB of 4 KiB pages. */
+static void large_space(bool lazy)
+{
+	unsigned int i, fill = 60;
+
+	space_init(&s, SZ_4K, 1, (5UL << 30) / SZ_4K);
+	space_reserve(&s, 0xfee00, 0xfeeff);
+	space_reserve(&s, 0xfee80, 0xfefff);
+	space_reserve(&s, 0, 0xff);
+	if (lazy)
+		space_defer(&s, 256);
+	for (i = 0; i < 150000; i++) {
+		step(fill, 5000);
+		if (i % 5000 == 0) {
+			space_check(&s);
+			fill = 30 + rnd_below(60);
+		}
+	}
+	space_exit(&s);
+}
+
+static void large_strict(void)
+{
+	large_space(false);
+}
+
+static void large_lazy(void)
+{
+	large_space(true);
+}
+
+static unsigned int nr_interrupts;
+
+static void one_op(void)
+{
+	struct iova_request rq = rnd_request(10);
+
+	nr_interrupts++;
+	if (s.nr && rnd_below(2))
+		space_free(&s, rnd_below(s.nr));
+	else
+		space_alloc(&s, &rq);
+}
+
+/* What is freed during a flush has to wait for another one. */
+static void ops_in_flush(struct space *space)
+{
+	static unsigned int depth;
+	unsigned int i;
+
+	if (depth > 1)
+		return;
+	depth++;
+	for (i = rnd_below(8); i; i--)
+		one_op();
+	depth--;
+}
+
+static void within_flush(void)
+{
+	unsigned int i, round;
+
+	for (round = 0; round < 20; round++) {
+		space_init(&s, SZ_BIG, 1, 700);
+		space_defer(&s, 1 + rnd_below(64));
+		s.in_flush = ops_in_flush;
+		for (i = 0; i < 3000; i++) {
+			step(55, 12);
+			space_check(&s);
+		}
+		space_exit(&s);
+	}
+}
+
+/* Ranges just above a power of two fill at least 95 % of 4 GiB. */
+static void fill(void)
+{
+	static const unsigned long sizes[] = {
+		1, 3, 17, 33, 65, 129, 257, 513, 1025, 4097,
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		struct iova_request rq = {
+			.size = sizes[i],
+			.limit = (SZ_4G - 1) / SZ_4K,
+		};
+		unsigned long percent;
+
+		space_init(&s, SZ_4K, 1, (1UL << 36) / SZ_4K - 1);
+		while (space_alloc(&s, &rq))
+			;
+		percent = s.pages * 100 / (SZ_4G / SZ_4K);
+		printf("# %lu pages: %lu %%\n", sizes[i], percent);
+		CHECK(percent >= 95, "%lu pages fill %lu %% only", sizes[i],
+		      percent);
+		space_check(&s);
+		space_exit(&s);
+	}
+}
+
+/* Mixed sizes on all CPUs, one mask: full, and usable again afterwards. */
+static void exhaust(bool lazy)
+{
+	struct iova_request rq = { .limit = (SZ_4G - 1) / SZ_4K,
+				   .hard = true };
+	unsigned long i, n;
+	unsigned int round;
+
+	space_init(&s, SZ_4K, 1, (1UL << 33) / SZ_4K - 1);
+	if (lazy)
+		space_defer(&s, 256);
+	for (round = 0; round < 4; round++) {
+		do {
+			shim_cpu = rnd_below(SHIM_CPUS);
+			rq.size = rnd_size(600);
+		} while (space_alloc(&s, &rq));
+		for (n = 0; n < 500; n++) {
+			unsigned long size;
+
+			/* Each hole must be found, from any CPU. */
+			i = rnd_below(s.nr);
+			size = s.allocs[i].size;
+			space_free(&s, i);
+			shim_cpu = rnd_below(SHIM_CPUS);
+			rq.size = size;
+			CHECK(space_alloc(&s, &rq),
+			      "round %u: %lu pages given back, not found",
+			      round, size);
+		}
+		space_check(&s);
+		while (s.nr > 100)
+			space_free(&s, rnd_below(s.nr));
+		/* Almost empty again: large ranges have room. */
+		iova_arenas_trim(s.as);
+		rq.size = 5000;
+		for (n = 0; n < 20; n++)
+			CHECK(space_alloc(&s, &rq), "5000 pages");
+		space_free_all(&s);
+		space_check(&s);
+	}
+	space_exit(&s);
+}
+
+static void exhaust_strict(void)
+{
+	exhaust(false);
+}
+
+static void exhaust_lazy(void)
+{
+	exhaust(true);
+}
+
+/* A request that fails under a small mask harms no other mask. */
+static void poison(void)
+{
+	struct iova_request narrow = { .limit = 0xfff };
+	struct iova_request wide = { .limit = 0xfffff };
+	unsigned long n, size;
+
+	for (size = 1; size <= 5000; size += rnd_size(size)) {
+		space_init(&s, SZ_4K, 1, 1UL << 21);
+		narrow.size = wide.size = size;
+		for (n = 0; n < 20; n++) {
+			while (space_alloc(&s, &narrow))
+				;
+			CHECK(space_alloc(&s, &wide),
+			      "%lu pages below 4 GiB", size);
+			narrow.size = rnd_size(size);
+			wide.size = size;
+		}
+		space_check(&s);
+		space_exit(&s);
+	}
+}
+
+/* Small masks find room where larger ones have been at work. */
+static void mixed_masks(void)
+{
+	struct iova_request rq = {};
+	unsigned int i, bits;
+
+	space_init(&s, SZ_4K, 1, 1UL << 21);
+	for (i = 0; i < 20000; i++) {
+		shim_cpu = rnd_below(SHIM_CPUS);
+		rq.size = rnd_size(16);
+		rq.limit = rnd_below(2) ? 0xfffff : ULONG_MAX / SZ_4K;
+		CHECK(space_alloc(&s, &rq), "allocation %u", i);
+	}
+	for (bits = 24; bits < 32; bits++) {
+		for (i = 0; i < 40; i++) {
+			shim_cpu = rnd_below(SHIM_CPUS);
+			rq.size = rnd_size(16);
+			rq.limit = (1UL << bits) / SZ_4K - 1;
+			CHECK(space_alloc(&s, &rq), "%u bits", bits);
+		}
+	}
+	space_check(&s);
+	space_exit(&s);
+}
+
+/* A lost CPU's arenas are used by others. */
+static void lost_cpu(void)
+{
+	struct iova_request rq = { .size = 1, .limit = 0xfffff };
+	struct iova_arena_stats before, after;
+	unsigned int i;
+
+	space_init(&s, SZ_4K, 1, 1UL << 21);
+	shim_cpu = 1;
+	for (i = 0; i < 100; i++)
+		CHECK(space_alloc(&s, &rq), "allocation %u", i);
+	iova_arenas_get_stats(s.as, &before);
+	CHECK(before.arenas == 1, "%lu arenas", before.arenas);
+	shim_cpu = 2;
+	shim_lose_cpu(1);
+	space_check(&s);
+	for (i = 0; i < 100; i++)
+		CHECK(space_alloc(&s, &rq), "allocation %u", i);
+	iova_arenas_get_stats(s.as, &after);
+	CHECK(after.arenas == 1 && after.created == 1 && !after.steals,
+	      "%lu arenas, %lu steals", after.arenas, after.steals);
+	space_exit(&s);
+}
+
+/* When nothing else is left, arenas of other CPUs are used. */
+static void steal(void)
+{
+	struct iova_request rq = { .size = 1, .limit = 0xfffff };
+	struct iova_request all = { .limit = 0xfffff };
+	struct iova_arena_stats stats;
+	unsigned long n = 0;
+
+	space_init(&s, SZ_4K, 1, 1UL << 20);
+	shim_cpu = 1;
+	CHECK(space_alloc(&s, &rq), "first");
+	for (all.size = 1UL << 19; all.size; all.size /= 2)
+		while (all.size > 256 && space_alloc(&s, &all))
+			;
+	shim_cpu = 0;
+	while (space_alloc(&s, &rq))
+		n++;
+	iova_arenas_get_stats(s.as, &stats);
+	CHECK(stats.steals, "%lu pages, none of them stolen", n);
+	CHECK(s.pages == (1UL << 20) - 1, "%lu pages are not found",
+	      (1UL << 20) - 1 - s.pages);
+	space_check(&s);
+	space_exit(&s);
+}
+
+/* Every allocation of memory fails once, in each of the cases. */
+static void no_memory_ops(bool lazy)
+{
+	unsigned int i;
+
+	for (i = 0; i < 40; i++) {
+		struct iova_request rq = rnd_request(i % 4 ? 8 : 200);
+
+		shim_cpu = rnd_below(SHIM_CPUS);
+		if (s.nr && rnd_below(3) == 0)
+			space_free(&s, rnd_below(s.nr));
+		else
+			space_alloc(&s, &rq);
+		space_check(&s);
+	}
+}
+
+static void no_memory(void)
+{
+	unsigned long left;
+	unsigned int nth, lazy;
+	int ret;
+
+	for (nth = 1; nth < 200; nth++) {
+		lazy = nth % 2;
+		shim_fail_at = nth < 6 ? nth : 0;
+		space_init(&s, SZ_BIG, 1, 900);
+		CHECK(!s.as == (nth <= 3), "creation %u", nth);
+		if (!s.as) {
+			CHECK(shim_nr_allocated == s.nr_allocated, "leak");
+			free(s.state);
+			free(s.stale);
+			continue;
+		}
+		ret = iova_arenas_reserve(s.as, 300, 310);
+		CHECK(ret == (nth == 4 ? -ENOMEM : 0), "%u: %d", nth, ret);
+		if (!ret) {
+			memset(s.state + 300, 2, 11);
+			s.reserved = 1;
+		}
+		if (lazy)
+			space_defer(&s, 16);
+		shim_fail_at = nth;
+		no_memory_ops(lazy);
+		left = shim_fail_at;
+		shim_fail_at = 0;
+		if (left)
+			shim_fail_at = 0;
+		space_exit(&s);
+	}
+}
+
+/* Freeing needs no memory. */
+static void free_without_memory(void)
+{
+	unsigned int round, i;
+
+	for (round = 0; round < 40; round++) {
+		space_init(&s, SZ_BIG, 1, 900);
+		if (round % 2)
+			space_defer(&s, 16);
+		for (i = 0; i < 300; i++)
+			step(80, 20);
+		shim_fail_at = LONG_MAX;
+		space_free_all(&s);
+		iova_arenas_trim(s.as);
+		CHECK(shim_fail_at == LONG_MAX, "%ld allocations",
+		      LONG_MAX - shim_fail_at);
+		shim_fail_at = 0;
+		space_exit(&s);
+	}
+}
+
+/* Time alone gives back what is not used. */
+static void idle(bool lazy)
+{
+	struct iova_request rq = { .limit = ULONG_MAX };
+	struct iova_arena_stats stats;
+	unsigned int i;
+
+	space_init(&s, SZ_4K, 1, 1UL << 21);
+	if (lazy)
+		space_defer(&s, 256);
+	for (i = 0; i < 1000; i++) {
+		shim_cpu = rnd_below(SHIM_CPUS);
+		rq.size = rnd_size(1000);
+		rq.limit = i % 2 ? ULONG_MAX : 0xfffff;
+		CHECK(space_alloc(&s, &rq), "allocation");
+	}
+	space_free_all(&s);
+	shim_advance(20 * HZ);
+	space_check(&s);
+	iova_arenas_get_stats(s.as, &stats);
+	CHECK(!stats.arenas && !stats.ranges,
+	      "after 20 s: %lu arenas, %lu ranges", stats.arenas,
+	      stats.ranges);
+	space_exit(&s);
+}
+
+static void idle_strict(void)
+{
+	idle(false);
+}
+
+static void idle_lazy(void)
+{
+	idle(true);
+}
+
+/* One mapping on each CPU costs one arena on each, no more. */
+static void little_use(void)
+{
+	struct iova_request rq = { .size = 1, .limit = 0xfffff };
+	struct iova_arena_stats stats;
+	unsigned int i;
+
+	space_init(&s, SZ_4K, 1, 1UL << 21);
+	iova_arenas_get_stats(s.as, &stats);
+	CHECK(!stats.arenas, "%lu arenas before any use", stats.arenas);
+	for (i = 0; i < 10000; i++) {
+		shim_cpu = i % 2;
+		CHECK(space_alloc(&s, &rq), "allocation");
+		space_free(&s, 0);
+	}
+	iova_arenas_get_stats(s.as, &stats);
+	CHECK(stats.created == 2, "%lu arenas", stats.created);
+	space_exit(&s);
+}
+
+/* Arenas far from each other: each hears of what is given back to it. */
+static void far_apart(void)
+{
+	struct iova_request one = { .size = 1, .limit = ULONG_MAX };
+	struct iova_request all = { .limit = ULONG_MAX };
+	struct iova_arena_stats before, after;
+	unsigned long gap, n, pages;
+
+	for (gap = 1; gap < 1200; gap = (gap + 1) * 2 - 1) {
+		space_init(&s, SZ_4K, 1, 1UL << 23);
+		pages = 1UL << arenas_order(s.as);
+		shim_cpu = 0;
+		CHECK(space_alloc(&s, &one), "first");
+		for (n = gap; n; n -= all.size / pages) {
+			all.size = min(n, 128) * pages;
+			CHECK(space_alloc(&s, &all), "%lu pages", all.size);
+		}
+		shim_cpu = 1;
+		for (n = 0; n < pages; n++)
+			CHECK(space_alloc(&s, &one), "second");
+		/* All of CPU 1's are given back, and CPU 0 looks at its own. */
+		for (n = 0; n < pages; n++)
+			space_free(&s, s.nr - 1);
+		shim_cpu = 0;
+		for (n = 0; n < pages; n++)
+			CHECK(space_alloc(&s, &one), "third");
+		iova_arenas_get_stats(s.as, &before);
+		shim_cpu = 1;
+		for (n = 0; n < pages; n++)
+			CHECK(space_alloc(&s, &one), "fourth");
+		iova_arenas_get_stats(s.as, &after);
+		CHECK(before.created == after.created,
+		      "with %lu arenas between, CPU 1's is forgotten", gap);
+		space_exit(&s);
+	}
+}
+
+/* Interrupts allocate and give back wherever they can. */
+static void interrupts(bool lazy)
+{
+	unsigned int i, round;
+
+	for (round = 0; round < 20; round++) {
+		space_init(&s, SZ_BIG, 1, 1000);
+		if (lazy)
+			space_defer(&s, 1 + rnd_below(64));
+		for (i = 0; i < 2000; i++) {
+			shim_interrupt = one_op;
+			step(50, 20);
+			shim_interrupt = NULL;
+			space_check(&s);
+		}
+		space_exit(&s);
+	}
+	CHECK(nr_interrupts > 20000, "%u interrupts", nr_interrupts);
+}
+
+static void interrupts_strict(void)
+{
+	interrupts(false);
+}
+
+static void interrupts_lazy(void)
+{
+	interrupts(true);
+}
+
+/* The file in debugfs tells what is there. */
+static void show(void)
+{
+	struct iova_request rq = { .size = 3, .limit = 0xfffff };
+	static char text[65536];
+	unsigned int n, shown = 0, used = 0;
+	char want[64], *at;
+
+	space_init(&s, SZ_4K, 1, 1UL << 21);
+	iova_arenas_show_in_debugfs(s.as, "test");
+	for (n = 0; n < 1000; n++) {
+		shim_cpu = n % SHIM_CPUS;
+		CHECK(space_alloc(&s, &rq), "allocation");
+	}
+	n = arenas_show(s.as, text, sizeof(text));
+	snprintf(want, sizeof(want), "\narenas: %u\n", n);
+	CHECK(strstr(text, want), "no '%s' in\n%s", want, text);
+	for (at = text; (at = strstr(at, "arena: ")); at++) {
+		unsigned int more;
+
+		CHECK(sscanf(strstr(at, "used="), "used=%u", &more) == 1,
+		      "%s", at);
+		used += more;
+		shown++;
+	}
+	CHECK(shown == n && n == SHIM_CPUS, "%u arenas of %u", shown, n);
+	CHECK(used == 3000, "%u pages", used);
+	space_exit(&s);
+}
+
+const struct test arena_tests[] = {
+	{ "arenas: small spaces, strict", small_strict },
+	{ "arenas: small spaces, lazy", small_lazy },
+	{ "arenas: small spaces, reserved ranges", small_reserved },
+	{ "arenas: 5 GiB, strict", large_strict },
+	{ "arenas: 5 GiB, lazy", large_lazy },
+	{ "arenas: allocations within a flush", within_flush },
+	{ "arenas: a space is filled by ranges of one size", fill },
+	{ "arenas: a full space, strict", exhaust_strict },
+	{ "arenas: a full space, lazy", exhaust_lazy },
+	{ "arenas: a failure under a small mask", poison },
+	{ "arenas: mixed masks", mixed_masks },
+	{ "arenas: a lost CPU", lost_cpu },
+	{ "arenas: other CPUs' arenas", steal },
+	{ "arenas: allocations of memory fail", no_memory },
+	{ "arenas: no memory to give back", free_without_memory },
+	{ "arenas: an idle space, strict", idle_strict },
+	{ "arenas: an idle space, lazy", idle_lazy },
+	{ "arenas: little use needs few arenas", little_use },
+	{ "arenas: far from each other", far_apart },
+	{ "arenas: interrupts, strict", interrupts_strict },
+	{ "arenas: interrupts, lazy", interrupts_lazy },
+	{ "arenas: debugfs", show },
+	{ }
+};
