@@ -72,7 +72,8 @@ def fuzzer():
                 return clang
         except FileNotFoundError:
             continue
-    raise results.Skip("no clang with libFuzzer (packages clang, libclang-rt-dev)")
+    raise results.Skip("no clang with libFuzzer (packages clang, "
+                       "libclang-rt-dev)")
 
 
 def fuzz(seconds):

@@ -38,6 +38,7 @@ struct piece {
  * @flush: the flushes
  * @as: the space
  * @lazy: whether it uses @flush
+ * @end: last page
  * @begun: flushes that began
  * @done: the highest number of those that are over
  * @owner: for each page, who has it

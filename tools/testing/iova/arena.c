@@ -2,7 +2,7 @@
 /* Arenas against a byte for each page. */
 #include "test.h"
 
-#define SZ_BIG		(1UL << 24)	/* granule of which 4 GiB have 256 */
+#define SZ_BIG		0x1000000UL	/* granule of which 4 GiB have 256 */
 
 static struct space s;
 
@@ -196,7 +196,7 @@ static void within_flush(void)
 }
 
 /* Ranges just above a power of two fill at least 95 % of 4 GiB. */
-static void fill(void)
+static void sizes_fill(void)
 {
 	static const unsigned long sizes[] = {
 		1, 3, 17, 33, 65, 129, 257, 513, 1025, 4097,
@@ -284,7 +284,8 @@ static void poison(void)
 
 	for (size = 1; size <= 5000; size += rnd_size(size)) {
 		space_init(&s, SZ_4K, 1, 1UL << 21);
-		narrow.size = wide.size = size;
+		narrow.size = size;
+		wide.size = size;
 		for (n = 0; n < 20; n++) {
 			while (space_alloc(&s, &narrow))
 				;
@@ -539,7 +540,7 @@ static void far_apart(void)
 }
 
 /* Interrupts allocate and give back wherever they can. */
-static void interrupts(bool lazy)
+static void with_irqs(bool lazy)
 {
 	unsigned int i, round;
 
@@ -560,12 +561,12 @@ static void interrupts(bool lazy)
 
 static void interrupts_strict(void)
 {
-	interrupts(false);
+	with_irqs(false);
 }
 
 static void interrupts_lazy(void)
 {
-	interrupts(true);
+	with_irqs(true);
 }
 
 /* The file in debugfs tells what is there. */
@@ -605,7 +606,7 @@ const struct test arena_tests[] = {
 	{ "arenas: 5 GiB, strict", large_strict },
 	{ "arenas: 5 GiB, lazy", large_lazy },
 	{ "arenas: allocations within a flush", within_flush },
-	{ "arenas: a space is filled by ranges of one size", fill },
+	{ "arenas: a space is filled by ranges of one size", sizes_fill },
 	{ "arenas: a full space, strict", exhaust_strict },
 	{ "arenas: a full space, lazy", exhaust_lazy },
 	{ "arenas: a failure under a small mask", poison },

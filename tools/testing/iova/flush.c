@@ -51,7 +51,7 @@ static void start(void)
 	dma_flush_init(&flush, &domain, 10, fake_done);
 }
 
-static void timer(void)
+static void on_time(void)
 {
 	unsigned int i;
 
@@ -159,7 +159,7 @@ static void tables(void)
 }
 
 const struct test flush_tests[] = {
-	{ "flush: the timer", timer },
+	{ "flush: the timer", on_time },
 	{ "flush: one that has begun already", overlap },
 	{ "flush: two at once", two_at_once },
 	{ "flush: pages of page tables", tables },

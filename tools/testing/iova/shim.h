@@ -65,7 +65,7 @@ unsigned long shim_read(const volatile void *p, size_t size);
 /* What the test must not survive. */
 #define shim_bug(...) shim_bug_at(__FILE__, __LINE__, __VA_ARGS__)
 void shim_bug_at(const char *file, int line, const char *form, ...)
-	__attribute__((noreturn, format(printf, 3, 4)));
+	__noreturn __printf(3, 4);
 
 #undef WARN_ON
 #define WARN_ON(condition) ({						\
@@ -187,8 +187,9 @@ void *shim_alloc(size_t size, int gfp);
 bool shim_fails(void);
 void kfree(void *p);
 
+#define shim_gfp(...)	(__VA_OPT__(__VA_ARGS__ +) GFP_KERNEL)
 #define kmalloc_obj(v, ...)						\
-	((typeof(v) *)shim_alloc(sizeof(v), (0 __VA_OPT__(|) __VA_ARGS__)))
+	((typeof(v) *)shim_alloc(sizeof(v), shim_gfp(__VA_ARGS__)))
 #define kzalloc_obj(v, ...) kmalloc_obj(v, ##__VA_ARGS__)
 #define kcalloc(n, size, gfp) shim_alloc((n) * (size), gfp)
 #define kzalloc_flex(v, member, count, gfp)				\

@@ -9,7 +9,7 @@
 
 #include "test.h"
 
-#define PAGES		(1UL << 21)
+#define PAGES		0x200000UL
 #define RINGS		64
 #define OPS		60000
 
