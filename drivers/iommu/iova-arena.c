@@ -941,16 +941,15 @@ static bool alloc_below(struct iova_arenas *as, const struct iova_request *rq,
 
 	if (alloc_in_class(as, rq, pfn))
 		return true;
-	if (rq->limit < as->last32)
-		return false;
 	if (rq->limit > as->last32) {
 		low.limit = as->last32;
 		if (alloc_in_class(as, &low, pfn))
 			return true;
 	}
-	/* What is kept for small masks serves large ones as well. */
+	/* Arenas made for another mask serve as well if they are low enough. */
 	return rq->hard && rq->size <= as->small && rq->order <= as->order &&
-	       steal(as, IOVA_NARROW, &low, pfn);
+	       (steal(as, IOVA_NARROW, &low, pfn) ||
+		steal(as, IOVA_LOW, &low, pfn));
 }
 
 static noinline bool alloc_slowly(struct iova_arenas *as,

@@ -191,6 +191,9 @@ static bool gap_has_room(struct iova_arenas *as, const struct iova_request *rq,
 		/* Room for the skew is asked for below it as well. */
 		if (((at - rq->skew) & mask) || at - lo < rq->skew)
 			continue;
+		/* Even 4 GiB and more begin above the first 4 GiB or end below. */
+		if (at <= as->last32 && at + rq->size - 1 > as->last32)
+			continue;
 		if (!crosses_4g(as, at, rq->size))
 			return true;
 	}

@@ -187,7 +187,7 @@ void *shim_alloc(size_t size, int gfp);
 bool shim_fails(void);
 void kfree(void *p);
 
-#define shim_gfp(...)	(__VA_OPT__(__VA_ARGS__ +) GFP_KERNEL)
+#define shim_gfp(...)	(__VA_OPT__((__VA_ARGS__) +) GFP_KERNEL)
 #define kmalloc_obj(v, ...)						\
 	((typeof(v) *)shim_alloc(sizeof(v), shim_gfp(__VA_ARGS__)))
 #define kzalloc_obj(v, ...) kmalloc_obj(v, ##__VA_ARGS__)
