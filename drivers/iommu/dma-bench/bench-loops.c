@@ -154,7 +154,25 @@ static int run_steps(struct bench_thread *t)
 	return 0;
 }
 
-/* Thread 0 maps, into a ring of slots */
+/*
+ * Thread 0 maps into a ring of slots, thread 1 unmaps. As on a device's ring,
+ * what is unmapped was mapped a while ago, and completions come in bundles.
+ */
+#define CROSS_BUNDLE	32
+
+/* Waits until an index has come so far; false when the other one stopped. */
+static bool cross_wait(struct bench_pass *pass, unsigned long *index,
+		       unsigned long until)
+{
+	/* Pairs with the release in the other thread */
+	while (smp_load_acquire(index) < until) {
+		if (READ_ONCE(pass->stop))
+			return false;
+		cpu_relax();
+	}
+	return true;
+}
+
 static int run_mapper(struct bench_thread *t)
 {
 	struct bench_pass *pass = t->pass;
@@ -163,26 +181,26 @@ static int run_mapper(struct bench_thread *t)
 	int ret;
 
 	for (n = 0; n < t->steps; n++) {
-		/* Pairs with the release in run_unmapper() */
-		while (n - smp_load_acquire(&pass->tail) >= BENCH_SLOTS) {
-			if (READ_ONCE(pass->stop))
-				return 0;
-			cpu_relax();
-		}
+		if (n % CROSS_BUNDLE == 0 && n >= BENCH_SLOTS &&
+		    !cross_wait(pass, &pass->tail,
+				n + CROSS_BUNDLE - BENCH_SLOTS))
+			return 0;
 		begin = t->each ? ktime_get_ns() : 0;
-		ret = bench_map(t, t->dev, &pass->thread[0].slots[n % BENCH_SLOTS],
+		ret = bench_map(t, t->dev,
+				&pass->thread[0].slots[n % BENCH_SLOTS],
 				t->work->size);
 		if (ret)
 			return ret;
 		if (t->each)
 			t->worst_ns = max(t->worst_ns, ktime_get_ns() - begin);
-		/* Pairs with the acquire in run_unmapper() */
-		smp_store_release(&pass->head, n + 1);
+		if ((n + 1) % CROSS_BUNDLE == 0 || n + 1 == t->steps) {
+			/* Pairs with the acquire in cross_wait() */
+			smp_store_release(&pass->head, n + 1);
+		}
 	}
 	return 0;
 }
 
-/* Thread 1 unmaps what is in the ring */
 static int run_unmapper(struct bench_thread *t)
 {
 	struct bench_pass *pass = t->pass;
@@ -190,18 +208,18 @@ static int run_unmapper(struct bench_thread *t)
 	u64 begin;
 
 	for (n = 0; n < t->steps; n++) {
-		/* Pairs with the release in run_mapper() */
-		while (smp_load_acquire(&pass->head) == n) {
-			if (READ_ONCE(pass->stop))
-				return 0;
-			cpu_relax();
-		}
+		if (n % CROSS_BUNDLE == 0 &&
+		    !cross_wait(pass, &pass->head,
+				min(n + BENCH_SLOTS / 2, t->steps)))
+			return 0;
 		begin = t->each ? ktime_get_ns() : 0;
 		bench_unmap(t->dev, &pass->thread[0].slots[n % BENCH_SLOTS]);
 		if (t->each)
 			t->worst_ns = max(t->worst_ns, ktime_get_ns() - begin);
-		/* Pairs with the acquire in run_mapper() */
-		smp_store_release(&pass->tail, n + 1);
+		if ((n + 1) % CROSS_BUNDLE == 0 || n + 1 == t->steps) {
+			/* Pairs with the acquire in cross_wait() */
+			smp_store_release(&pass->tail, n + 1);
+		}
 	}
 	return 0;
 }
