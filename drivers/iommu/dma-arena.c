@@ -180,6 +180,30 @@ static void like_size(struct dma_arena *arena, u64 boundary,
 	rq->order = min3(order, most, IOVA_TREE_ORDERS - 1U);
 }
 
+/*
+ * How a mapping of more than a page shall lie. The allocator itself knows no
+ * boundary but that of 4 GiB. Returns whether it may also lie otherwise.
+ */
+static bool align_request(struct dma_arena *arena, struct device *dev,
+			  const struct dma_arena_like *like,
+			  struct iova_request *rq)
+{
+	unsigned long boundary;
+
+	if (!like) {
+		like_size(arena, U64_MAX, rq);
+		return false;
+	}
+	boundary = dma_get_seg_boundary(dev);
+	if (boundary < DMA_BIT_MASK(32) ||
+	    (rq->size << arena->shift) - 1 > boundary) {
+		like_size(arena, boundary, rq);
+		return false;
+	}
+	like_memory(arena, like, rq);
+	return rq->order;
+}
+
 /**
  * dma_arena_alloc - allocate addresses for a mapping
  * @arena: addresses
@@ -197,33 +221,22 @@ dma_addr_t dma_arena_alloc(struct dma_arena *arena, struct device *dev,
 			   size_t size, u64 limit,
 			   const struct dma_arena_like *like, bool hard)
 {
-	unsigned long boundary = dma_get_seg_boundary(dev);
 	struct iova_request rq = {
 		.size = size >> arena->shift,
 		.limit = limit >> arena->shift,
 	};
-	bool optional = false;
 	unsigned long pfn;
 
-	/* The allocator itself knows no boundary but that of 4 GiB. */
-	if (!like)
-		like_size(arena, U64_MAX, &rq);
-	else if (boundary < DMA_BIT_MASK(32) || size - 1 > boundary)
-		like_size(arena, boundary, &rq);
-	else
-		optional = true;
-	if (optional)
-		like_memory(arena, like, &rq);
-	if (optional && rq.order) {
+	/* A single page lies well wherever it is. */
+	if (rq.size > 1 && align_request(arena, dev, like, &rq)) {
 		if (iova_arenas_alloc(arena->space, &rq, &pfn))
-			goto done;
+			return (dma_addr_t)pfn << arena->shift;
 		rq.order = 0;
 		rq.skew = 0;
 	}
 	rq.hard = hard;
 	if (!iova_arenas_alloc(arena->space, &rq, &pfn))
 		return 0;
-done:
 	return (dma_addr_t)pfn << arena->shift;
 }
 

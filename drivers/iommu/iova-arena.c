@@ -787,33 +787,39 @@ static void pool_remove(struct iova_arena *a)
 	a->pool->waiting[a->class] -= a->nr_waiting;
 }
 
-/* From one of the pool's arenas; each that has no room moves to the end. */
+static bool arena_serve(struct iova_arenas *as, struct iova_arena *a,
+			const struct iova_request *rq, unsigned long *pfn)
+{
+	if (a->range.hi > rq->limit)
+		return false;
+	if (arena_alloc(as, a, rq, pfn))
+		return true;
+	arena_refill(as, a);
+	return arena_alloc(as, a, rq, pfn);
+}
+
+/* From one of the pool's arenas, which comes first then. */
 static bool pool_alloc(struct iova_arenas *as, struct iova_pool *pool,
 		       enum iova_class class, const struct iova_request *rq,
 		       unsigned long *pfn)
 {
 	struct list_head *arenas = &pool->arenas[class];
-	unsigned int n = pool->nr[class];
+	unsigned int seen = 0;
+	struct iova_arena *a;
 
-	if (!rq->hard)
-		n = min(n, POOL_MAX_SCAN);
-	for (; n; n--) {
-		struct iova_arena *a = list_first_entry(arenas, typeof(*a),
-							node);
-
-		if (a->range.hi <= rq->limit) {
-			if (arena_alloc(as, a, rq, pfn))
-				goto done;
-			arena_refill(as, a);
-			if (arena_alloc(as, a, rq, pfn))
-				goto done;
+	list_for_each_entry(a, arenas, node) {
+		if (seen++ == POOL_MAX_SCAN && !rq->hard) {
+			/* Those without room to the end */
+			list_rotate_to_front(&a->node, arenas);
+			return false;
 		}
-		list_rotate_left(arenas);
+		if (arena_serve(as, a, rq, pfn)) {
+			list_rotate_to_front(&a->node, arenas);
+			pool->allocs++;
+			return true;
+		}
 	}
 	return false;
-done:
-	pool->allocs++;
-	return true;
 }
 
 /*
@@ -913,6 +919,10 @@ static bool small_alloc(struct iova_arenas *as, enum iova_class class,
 {
 	bool flush, again;
 
+	/* All arenas there are, once */
+	if (rq->hard)
+		return steal(as, class, rq, pfn) ||
+		       pool_grow(as, class, rq, pfn);
 	if (alloc_here(as, class, rq, pfn, &flush))
 		return true;
 	if (flush) {
@@ -934,6 +944,17 @@ static bool alloc_in_class(struct iova_arenas *as,
 	return tree_alloc(as, rq, pfn);
 }
 
+/* Arenas made for another mask serve as well if they are low enough. */
+static bool steal_low(struct iova_arenas *as, const struct iova_request *rq,
+		      unsigned long *pfn)
+{
+	enum iova_class class = class_of(as, rq->limit);
+
+	if (rq->size > as->small || rq->order > as->order)
+		return false;
+	return steal(as, class == IOVA_LOW ? IOVA_NARROW : IOVA_LOW, rq, pfn);
+}
+
 static bool alloc_below(struct iova_arenas *as, const struct iova_request *rq,
 			unsigned long *pfn)
 {
@@ -946,10 +967,7 @@ static bool alloc_below(struct iova_arenas *as, const struct iova_request *rq,
 		if (alloc_in_class(as, &low, pfn))
 			return true;
 	}
-	/* Arenas made for another mask serve as well if they are low enough. */
-	return rq->hard && rq->size <= as->small && rq->order <= as->order &&
-	       (steal(as, IOVA_NARROW, &low, pfn) ||
-		steal(as, IOVA_LOW, &low, pfn));
+	return rq->hard && steal_low(as, &low, pfn);
 }
 
 static noinline bool alloc_slowly(struct iova_arenas *as,

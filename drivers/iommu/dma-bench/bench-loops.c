@@ -173,6 +173,16 @@ static bool cross_wait(struct bench_pass *pass, unsigned long *index,
 	return true;
 }
 
+/* After step @n: in bundles, the other thread hears how far this one is. */
+static void cross_done(struct bench_thread *t, unsigned long *index,
+		       unsigned long n)
+{
+	if ((n + 1) % CROSS_BUNDLE == 0 || n + 1 == t->steps) {
+		/* Pairs with the acquire in cross_wait() */
+		smp_store_release(index, n + 1);
+	}
+}
+
 static int run_mapper(struct bench_thread *t)
 {
 	struct bench_pass *pass = t->pass;
@@ -193,10 +203,7 @@ static int run_mapper(struct bench_thread *t)
 			return ret;
 		if (t->each)
 			t->worst_ns = max(t->worst_ns, ktime_get_ns() - begin);
-		if ((n + 1) % CROSS_BUNDLE == 0 || n + 1 == t->steps) {
-			/* Pairs with the acquire in cross_wait() */
-			smp_store_release(&pass->head, n + 1);
-		}
+		cross_done(t, &pass->head, n);
 	}
 	return 0;
 }
@@ -216,10 +223,7 @@ static int run_unmapper(struct bench_thread *t)
 		bench_unmap(t->dev, &pass->thread[0].slots[n % BENCH_SLOTS]);
 		if (t->each)
 			t->worst_ns = max(t->worst_ns, ktime_get_ns() - begin);
-		if ((n + 1) % CROSS_BUNDLE == 0 || n + 1 == t->steps) {
-			/* Pairs with the acquire in cross_wait() */
-			smp_store_release(&pass->tail, n + 1);
-		}
+		cross_done(t, &pass->tail, n);
 	}
 	return 0;
 }

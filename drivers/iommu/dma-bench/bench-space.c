@@ -51,13 +51,20 @@ static int on_cpu(const struct bench_work *work,
 /* Operations whose mean is one sample */
 #define AGED_CHUNK	64
 
+/* A mapping, or a request that consists of several */
+struct aged_slot {
+	dma_addr_t addr;
+	size_t size;
+	struct dma_iova_state state;
+};
+
 struct aged_side {
 	struct device *dev;
 	struct rnd_state rnd;
 	unsigned int next_rx;
 	u32 *samples;
 	unsigned int nr_samples;
-	struct bench_slot slots[AGED_SLOTS];
+	struct aged_slot slots[AGED_SLOTS];
 };
 
 struct aged {
@@ -66,7 +73,7 @@ struct aged {
 	struct aged_side side[BENCH_SIDES];
 };
 
-static void aged_unmap(struct aged_side *side, struct bench_slot *slot)
+static void aged_unmap(struct aged_side *side, struct aged_slot *slot)
 {
 	if (!slot->size)
 		return;
@@ -80,7 +87,7 @@ static void aged_unmap(struct aged_side *side, struct bench_slot *slot)
 	slot->state = (struct dma_iova_state){};
 }
 
-static int aged_map(struct aged_side *side, struct bench_slot *slot,
+static int aged_map(struct aged_side *side, struct aged_slot *slot,
 		    size_t size)
 {
 	slot->addr = dma_map_phys(side->dev, bench_phys(), size,
@@ -92,7 +99,7 @@ static int aged_map(struct aged_side *side, struct bench_slot *slot,
 }
 
 /* Map a request that consists of @part bytes again and again */
-static int aged_request(struct aged_side *side, struct bench_slot *slot,
+static int aged_request(struct aged_side *side, struct aged_slot *slot,
 			size_t size, size_t part)
 {
 	size_t at;
@@ -125,7 +132,7 @@ static size_t aged_disk_size(u32 r)
 static int aged_fill(struct aged_side *side, unsigned int i)
 {
 	u32 r = prandom_u32_state(&side->rnd);
-	struct bench_slot *slot = &side->slots[i];
+	struct aged_slot *slot = &side->slots[i];
 
 	aged_unmap(side, slot);
 	if (i < AGED_RX)
@@ -286,7 +293,6 @@ static int measure_aged(const struct bench_work *work)
 
 #define SPACE_RANGES	(SZ_256K + SPACE_VICTIMS)
 #define SPACE_VICTIMS	64
-#define SPACE_TURNS	10
 #define SPACE_REPLACED	1000
 
 struct space_side {

@@ -30,11 +30,10 @@ enum bench_side {
 
 struct bench_work;
 
-/* A mapping that a work keeps for a while */
+/* A mapping that a work keeps for a while: what a driver notes of one */
 struct bench_slot {
 	dma_addr_t addr;
 	size_t size;
-	struct dma_iova_state state;
 };
 
 /* What one CPU does in a pass */

@@ -309,6 +309,13 @@ unsigned long bitmap_find_next_zero_area_off(unsigned long *map,
 					     unsigned long align_mask,
 					     unsigned long align_offset);
 
+/* A list is a ring: the head moves to before the entry. */
+static inline void list_rotate_to_front(struct list_head *entry,
+					struct list_head *head)
+{
+	list_move_tail(head, entry);
+}
+
 /* A file in debugfs */
 struct seq_file {
 	void *private;
