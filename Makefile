@@ -66,7 +66,7 @@ help:
 	@echo 'JOBS=<n>  O=<dir>    compiler jobs; directory of all output (default out)'
 	@echo 'ROUNDS=<n>           rounds of make bench (default 50)'
 	@echo 'WORK=<work>,...      its works, with wildcards (default all; WORK=list)'
-	@echo 'LINUX_SRC_B=<path>   make bench compares that tree with ours'
+	@echo 'LINUX_SRC_B=base|<dir> the tree that make bench compares with ours'
 	@echo 'MINUTES=<n> SEED=<n> how long make fuzz works; where what is random begins'
 	@echo 'P=<patch>            the patch to refresh or, as <n>-<m>, to build after'
 	@echo "SIGNOFF='Name <mail>' TRAILERS='Key: value; ...'   added by make series"

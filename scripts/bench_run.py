@@ -12,7 +12,8 @@ from pathlib import Path
 
 import gitbase
 import kernel
-from common import LINUX, LOGS, OUT, TOP, Failure, run, say, step
+from common import (LINUX, LOGS, OUT, TOP, Failure, base, run, say,
+                    step)
 from tree import Tree
 
 MEMORY = "1G"
@@ -83,6 +84,8 @@ def committed(repo, parent):
 
 def fetch_other(name):
     """Another tree as a commit, whatever version it is."""
+    if name == "base":
+        return base() | {"packs": {}}
     path = Path(name).expanduser().resolve()
     if (path / ".git").exists():
         if run("git", "-C", path, "status", "--porcelain", "-uno"):
@@ -92,8 +95,9 @@ def fetch_other(name):
         return gitbase.import_dir(path)
     if path.is_file():
         return gitbase.import_tar(path)
-    raise Failure(f"LINUX_SRC_B={name}: not there; accepted: a Linux tree, "
-                  "as a git tree, a plain tree or a tarball")
+    raise Failure(f"LINUX_SRC_B={name}: not there; accepted: the word "
+                  "base, or a Linux tree, as a git tree, a plain tree or a "
+                  "tarball")
 
 
 def planted_kconfig(text):
