@@ -11,29 +11,45 @@ import suite_iova
 import suite_series
 import suite_style
 import suite_tools
-from common import (JOBS, LINUX, OUT, TOP, Failure, logged, run, say, step,
+from common import (JOBS, LINUX, OUT, Failure, logged, run, say, step,
                     tail_of)
 
-# Seconds that the KUnit run may take; kunit.py's own limit is too short.
+# Seconds that a KUnit run may take; kunit.py's own limit is too short.
 KUNIT_LIMIT = 900
+# Suites of the DMA API, the IOVA allocator and the software IOMMU
+DMA_SUITES = "[dis]*-*"
+# Each run of KUnit under User-mode Linux: suite, configuration, arguments.
+KUNIT_RUNS = (
+    ("kunit", "um", "--kernel_args=seccomp=on", "--kernel_args=ncpus=2"),
+    ("kunit-1cpu", "um", "--kernel_args=seccomp=on", "--kernel_args=ncpus=1",
+     DMA_SUITES),
+    ("kunit-up", "um-up", "--kernel_args=seccomp=on"),
+)
 
 
 def kunit(done):
-    """KUnit under User-mode Linux, by the kernel's own tool."""
-    done.check("kunit", "build", build_um)
-    if done.all[-1].status != "pass":
-        return
-    report = OUT / "kunit-um.ktap"
-    with step("kunit-um"), open(report, "w", encoding="utf-8") as f:
+    """KUnit under User-mode Linux: two CPUs, one of two, and no SMP."""
+    built = {}
+    for name, config, *words in KUNIT_RUNS:
+        if config not in built:
+            done.check(name, "build", build_um, config)
+            built[config] = done.all[-1].status == "pass"
+        if built[config]:
+            kunit_run(done, name, config, words)
+
+
+def kunit_run(done, name, config, words):
+    """One run, by the kernel's own tool."""
+    report = OUT / f"{name}.ktap"
+    with step(name), open(report, "w", encoding="utf-8") as f:
         subprocess.run(
-            [tool(), "exec", f"--build_dir={OUT / 'build-um'}",
-             f"--timeout={KUNIT_LIMIT}", "--raw_output=all",
-             "--kernel_args=seccomp=on", "--kernel_args=ncpus=2"],
+            [tool(), "exec", f"--build_dir={OUT / f'build-{config}'}",
+             f"--timeout={KUNIT_LIMIT}", "--raw_output=all", *words],
             cwd=LINUX, stdin=subprocess.DEVNULL, stdout=f,
             stderr=subprocess.STDOUT, env=kernel.environment(), check=False)
-    for name, status, detail in results.kunit(report):
-        done.add("kunit", name, status, detail)
-    done.check("kunit", "kernel log", log_is_clean, report)
+    for test, status, detail in results.kunit(report):
+        done.add(name, test, status, detail)
+    done.check(name, "kernel log", log_is_clean, report)
 
 
 def tool():
@@ -41,15 +57,16 @@ def tool():
     return LINUX / "tools/testing/kunit/kunit.py"
 
 
-def build_um():
-    """Build the UML kernel; kunit.py refuses dropped configuration lines."""
-    where = OUT / "build-um"
-    where.mkdir(parents=True, exist_ok=True)
-    with step("kernel build-um"):
+def build_um(config):
+    """Build a UML kernel; kunit.py refuses dropped configuration lines."""
+    build = kernel.Build(config)
+    build.dir.mkdir(parents=True, exist_ok=True)
+    wanted = build.dir / "wanted.config"
+    wanted.write_text(build.fragment, encoding="utf-8")
+    with step(f"kernel {build.name}"):
         code, log = logged(
-            "build-um", tool(), "build", f"--jobs={JOBS}",
-            f"--kunitconfig={TOP / 'configs/um.config'}",
-            f"--build_dir={where}",
+            build.name, tool(), "build", f"--jobs={JOBS}",
+            f"--kunitconfig={wanted}", f"--build_dir={build.dir}",
             f"--make_options=CC={kernel.compiler()}", cwd=LINUX,
             env=kernel.environment())
     return tail_of(log) if code else None

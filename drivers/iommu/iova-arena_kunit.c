@@ -6,6 +6,7 @@
  * unmapping is over: for each page the number of the flush that the page needs.
  */
 #include <kunit/test.h>
+#include <linux/cpumask.h>
 #include <linux/delay.h>
 #include <linux/kthread.h>
 #include <linux/minmax.h>
@@ -401,9 +402,10 @@ static void idle_space_gives_all_back(struct kunit *test)
 /**
  * struct race - threads that use a space
  * @s: the space
- * @handed: what one leaves for whoever comes by next: page and size
+ * @handed: what one leaves for whoever comes by next: page, CPU and size
  * @running: threads that are not through
  * @ops: allocations
+ * @away: those that another CPU has freed
  * @wrong: what was noticed first
  */
 struct race {
@@ -411,6 +413,7 @@ struct race {
 	atomic64_t handed[RACE_SLOTS];
 	atomic_t running;
 	atomic_t ops;
+	atomic_t away;
 	const char *wrong;
 };
 
@@ -427,13 +430,16 @@ static u64 race_map(struct race *race, struct rnd_state *rnd)
 	wrong = space_map(race->s, &rq, pfn);
 	if (wrong)
 		WRITE_ONCE(race->wrong, wrong);
-	return (u64)pfn << 8 | rq.size;
+	return (u64)pfn << 16 | (u8)raw_smp_processor_id() << 8 | rq.size;
 }
 
 static void race_unmap(struct race *race, u64 what)
 {
-	if (what)
-		space_unmap(race->s, (struct piece){ what >> 8, what & 0xff });
+	if (!what)
+		return;
+	if ((u8)(what >> 8) != (u8)raw_smp_processor_id())
+		atomic_inc(&race->away);
+	space_unmap(race->s, (struct piece){ what >> 16, what & 0xff });
 }
 
 static int race_thread(void *data)
@@ -459,13 +465,18 @@ static int race_thread(void *data)
 static void race_run(struct kunit *test, struct race *race)
 {
 	struct task_struct *task[RACE_THREADS];
-	int i;
+	int i, cpu = -1;
 
 	atomic_set(&race->running, RACE_THREADS);
 	for (i = 0; i < RACE_THREADS; i++) {
-		task[i] = kthread_run(race_thread, race, "iova-race/%d", i);
+		/* In turn, so that no CPU is left out. */
+		cpu = cpumask_next_wrap(cpu, cpu_online_mask);
+		task[i] = kthread_create_on_cpu(race_thread, race, cpu,
+						"iova-race/%u");
 		if (IS_ERR(task[i]))
 			atomic_dec(&race->running);
+		else
+			wake_up_process(task[i]);
 	}
 	/* Meanwhile arenas come and go. */
 	while (atomic_read(&race->running)) {
@@ -487,9 +498,12 @@ static void race(struct kunit *test, bool lazy)
 	KUNIT_EXPECT_NULL_MSG(test, race->wrong, "%s", race->wrong);
 	for (i = 0; i < RACE_SLOTS; i++)
 		race_unmap(race, atomic64_read(&race->handed[i]));
-	kunit_info(test, "%d allocations, %d flushes\n",
-		   atomic_read(&race->ops), atomic_read(&race->s->begun));
+	kunit_info(test, "%d allocations, %d freed elsewhere, %d flushes\n",
+		   atomic_read(&race->ops), atomic_read(&race->away),
+		   atomic_read(&race->s->begun));
 	KUNIT_EXPECT_GT(test, atomic_read(&race->ops), RACE_OPS);
+	if (num_online_cpus() > 1)
+		KUNIT_EXPECT_GT(test, atomic_read(&race->away), RACE_OPS / 10);
 	expect_empty(test, race->s);
 }
 

@@ -25,6 +25,7 @@
 #include <linux/percpu.h>
 #include <linux/platform_device.h>
 #include <linux/property.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 
@@ -34,6 +35,12 @@
 
 #define SOFT_PAGE_SHIFT	12
 #define SOFT_PAGE_MASK	(~((1ULL << SOFT_PAGE_SHIFT) - 1))
+/* A table has 512 entries of 8 bytes */
+#define SOFT_TABLE_SHIFT	9
+#define SOFT_PTE_PRESENT	BIT_ULL(0)
+/* In all but the lowest level, where nobody sets it */
+#define SOFT_PTE_LARGE		BIT_ULL(7)
+#define SOFT_PTE_ADDRESS	GENMASK_ULL(51, 12)
 
 /* One slot of the IOTLB: a page, or nothing while @era is 0 */
 struct soft_iotlb_slot {
@@ -189,6 +196,47 @@ int soft_iommu_access(struct device *dev, dma_addr_t iova, phys_addr_t *phys)
 	return hit;
 }
 EXPORT_SYMBOL_GPL(soft_iommu_access);
+
+/**
+ * soft_iommu_walk - find the entry of the page table for an address
+ * @dev: a device made by soft_iommu_device_create()
+ * @iova: the address that the device uses
+ * @phys: where to store the physical address
+ *
+ * Reads the table bit by bit, as the manuals say that hardware does, so that
+ * it is a witness of what the code that writes tables has done.
+ *
+ * Context: Any. Nothing of the domain may be mapped or unmapped meanwhile.
+ *
+ * Return: bytes that the entry is for, 0 when there is none.
+ */
+size_t soft_iommu_walk(struct device *dev, dma_addr_t iova, phys_addr_t *phys)
+{
+	struct soft_domain *domain = to_soft_device(dev)->domain;
+	struct pt_iommu_x86_64_hw_info info;
+	unsigned int level, shift;
+	u64 entry;
+
+	if (!domain)
+		return 0;
+	pt_iommu_x86_64_hw_info(&domain->pt, &info);
+	entry = info.gcr3_pt;
+	for (level = info.levels; level--;) {
+		const u64 *table = phys_to_virt(entry & SOFT_PTE_ADDRESS);
+
+		shift = SOFT_PAGE_SHIFT + level * SOFT_TABLE_SHIFT;
+		entry = READ_ONCE(table[(iova >> shift) &
+					(BIT(SOFT_TABLE_SHIFT) - 1)]);
+		if (!(entry & SOFT_PTE_PRESENT))
+			return 0;
+		if (entry & SOFT_PTE_LARGE)
+			break;
+	}
+	*phys = (entry & SOFT_PTE_ADDRESS & ~(BIT_ULL(shift) - 1)) |
+		(iova & (BIT_ULL(shift) - 1));
+	return BIT(shift);
+}
+EXPORT_SYMBOL_GPL(soft_iommu_walk);
 
 /* Flushes */
 
@@ -350,6 +398,7 @@ static int soft_domain_init(struct soft_domain *domain, struct device *dev)
 		.top_level = 3,
 	};
 	unsigned int lg2 = domain->config.iotlb_lg2;
+	int ret;
 
 	domain->counts = alloc_percpu(struct soft_iommu_counts);
 	if (!domain->counts)
@@ -360,7 +409,10 @@ static int soft_domain_init(struct soft_domain *domain, struct device *dev)
 			return -ENOMEM;
 	}
 	domain->pt.iommu.nid = dev_to_node(dev);
-	return pt_iommu_x86_64_init(&domain->pt, &cfg, GFP_KERNEL);
+	ret = pt_iommu_x86_64_init(&domain->pt, &cfg, GFP_KERNEL);
+	if (!ret && domain->config.pgsizes)
+		domain->domain.pgsize_bitmap &= domain->config.pgsizes | SZ_4K;
+	return ret;
 }
 
 static struct iommu_domain *soft_domain_alloc(struct device *dev)

@@ -27,6 +27,8 @@ enum soft_iommu_mode {
  * @flush_ns: the time that any flush takes
  * @iotlb_lg2: model an IOTLB of that many slots, as a power of two; 0: none
  * @dma_bits: streaming and coherent mask of the device; 0 means 64
+ * @pgsizes: page sizes that may be used, of 4 KB (which is always), 2 MB and
+ *	1 GB, or-ed; 0 means all
  * @serial: a flush holds a lock of the domain, with interrupts off, as long
  *	as it takes. Otherwise flushes of one domain run side by side.
  * @caching: mappings are flushed too, as where absent entries are cached
@@ -42,6 +44,7 @@ struct soft_iommu_config {
 	unsigned int flush_ns;
 	unsigned int iotlb_lg2;
 	unsigned int dma_bits;
+	unsigned long pgsizes;
 	bool serial;
 	bool caching;
 	bool stock;
@@ -68,5 +71,6 @@ void soft_iommu_device_destroy(struct device *dev);
 void soft_iommu_read_counts(struct device *dev,
 			    struct soft_iommu_counts *counts);
 int soft_iommu_access(struct device *dev, dma_addr_t iova, phys_addr_t *phys);
+size_t soft_iommu_walk(struct device *dev, dma_addr_t iova, phys_addr_t *phys);
 
 #endif /* __SOFT_IOMMU_H */

@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KUnit tests of where mappings are put: does the address let the IOMMU use
+ * its large pages, whatever sizes it has?
+ *
+ * The twin splits a mapping as any IOMMU driver does, into the largest page
+ * that fits at each step, and tries other addresses: none may need fewer.
+ */
+#include <kunit/device.h>
+#include <kunit/test.h>
+#include <linux/align.h>
+#include <linux/device.h>
+#include <linux/dma-mapping.h>
+#include <linux/iommu.h>
+#include <linux/log2.h>
+#include <linux/prandom.h>
+#include <linux/sizes.h>
+
+#include "dma-arena.h"
+
+#define DA_ROUNDS	150
+/* Pages that the twin has to try one by one, which bounds its time */
+#define DA_RESIDUES	24
+#define DA_LIMIT	DMA_BIT_MASK(40)
+
+struct da_test {
+	struct device *dev;
+	struct iommu_domain domain;
+	struct dma_arena *arena;
+	struct device_dma_parameters parms;
+	struct rnd_state rnd;
+	unsigned int shift;
+};
+
+static const unsigned long da_pgsizes[] = {
+	SZ_4K,
+	SZ_4K | SZ_2M,
+	SZ_4K | SZ_2M | SZ_1G,
+	SZ_4K | SZ_64K | SZ_2M,
+	SZ_16K | SZ_32M,
+	SZ_64K | SZ_512M,
+	/* Each power of two, as AMD-Vi has */
+	GENMASK(30, 12),
+};
+
+static void da_destroy(void *data)
+{
+	struct da_test *da = data;
+
+	dma_arena_destroy(da->arena);
+	da->arena = NULL;
+}
+
+static void da_arena(struct kunit *test, unsigned long pgsizes)
+{
+	struct da_test *da = test->priv;
+
+	da_destroy(da);
+	da->domain.pgsize_bitmap = pgsizes;
+	da->domain.geometry.aperture_end = DMA_BIT_MASK(48);
+	da->domain.geometry.force_aperture = true;
+	da->shift = __ffs(pgsizes);
+	da->arena = dma_arena_create(&da->domain, da->dev, da->shift, 1);
+	KUNIT_ASSERT_NOT_NULL(test, da->arena);
+}
+
+/* Entries that a mapping needs at an address */
+static unsigned long da_entries(unsigned long pgsizes, u64 iova, u64 phys,
+				size_t len)
+{
+	unsigned long entries = 0;
+
+	while (len) {
+		unsigned long sizes = pgsizes & GENMASK(__fls(len), 0);
+
+		if (iova | phys)
+			sizes &= GENMASK(__ffs64(iova | phys), 0);
+		iova += BIT(__fls(sizes));
+		phys += BIT(__fls(sizes));
+		len -= BIT(__fls(sizes));
+		entries++;
+	}
+	return entries;
+}
+
+/*
+ * The fewest entries that any address can do with. All that counts is the
+ * distance to the memory modulo the largest page that may be of use.
+ */
+static unsigned long da_fewest(unsigned long pgsizes, u64 phys, size_t len,
+			       struct rnd_state *rnd)
+{
+	unsigned long most = BIT(__fls(pgsizes & GENMASK(__fls(len), 0)));
+	unsigned long page = BIT(__ffs(pgsizes)), fewest = ULONG_MAX;
+	unsigned long n, distance;
+
+	/* No more than that are tried, at random, but zero always is. */
+	for (n = 0; n < min(most / page, DA_RESIDUES); n++) {
+		distance = n * page;
+		if (n && most / page > DA_RESIDUES)
+			distance = prandom_u32_state(rnd) % (most / page) *
+				   page;
+		/* Far up, where it limits no page */
+		fewest = min(fewest, da_entries(pgsizes, BIT_ULL(45) + phys +
+						distance, phys, len));
+	}
+	return fewest;
+}
+
+static size_t da_random_len(struct da_test *da)
+{
+	unsigned int lg2 = prandom_u32_state(&da->rnd) % 13;
+	size_t len = 1 + prandom_u32_state(&da->rnd) % BIT(lg2);
+	size_t page = BIT(__fls(da->domain.pgsize_bitmap) - da->shift);
+
+	/* Whole large pages, unless so large that the twin needs too long */
+	if (page <= BIT(13) && prandom_u32_state(&da->rnd) % 8 == 0)
+		len = ALIGN(len, page);
+	return len << da->shift;
+}
+
+static phys_addr_t da_random_phys(struct da_test *da)
+{
+	u64 phys = (u64)prandom_u32_state(&da->rnd) << da->shift;
+	unsigned int lg2 = prandom_u32_state(&da->rnd) % 10 + da->shift;
+
+	return ALIGN_DOWN(phys, BIT_ULL(lg2));
+}
+
+static void buffers_need_the_fewest_entries(struct kunit *test)
+{
+	struct da_test *da = test->priv;
+	int i, n;
+
+	for (i = 0; i < ARRAY_SIZE(da_pgsizes); i++) {
+		da_arena(test, da_pgsizes[i]);
+		for (n = 0; n < DA_ROUNDS; n++) {
+			struct dma_arena_like like = {
+				.phys = da_random_phys(da),
+				.size = da_random_len(da),
+			};
+			dma_addr_t iova;
+
+			iova = dma_arena_alloc(da->arena, da->dev, like.size,
+					       DA_LIMIT, &like, true);
+			KUNIT_ASSERT_NE(test, iova, 0);
+			KUNIT_ASSERT_LE(test, iova + like.size - 1, DA_LIMIT);
+			KUNIT_ASSERT_EQ_MSG(test,
+					    da_entries(da_pgsizes[i], iova,
+						       like.phys, like.size),
+					    da_fewest(da_pgsizes[i], like.phys,
+						      like.size, &da->rnd),
+					    "sizes %lx: %zx bytes of %pa at %pad",
+					    da_pgsizes[i], like.size,
+					    &like.phys, &iova);
+			dma_arena_free(da->arena, iova, like.size, NULL);
+			cond_resched();
+		}
+	}
+}
+
+/* The element that decides may be anywhere in the mapping. */
+static void elements_need_the_fewest_entries(struct kunit *test)
+{
+	struct da_test *da = test->priv;
+	int i, n;
+
+	for (i = 0; i < ARRAY_SIZE(da_pgsizes); i++) {
+		da_arena(test, da_pgsizes[i]);
+		for (n = 0; n < DA_ROUNDS; n++) {
+			struct dma_arena_like like = {
+				.phys = da_random_phys(da),
+				.size = da_random_len(da),
+				.offset = da_random_len(da),
+			};
+			size_t len = like.offset + like.size +
+				     da_random_len(da);
+			dma_addr_t iova;
+
+			iova = dma_arena_alloc(da->arena, da->dev, len,
+					       DA_LIMIT, &like, true);
+			KUNIT_ASSERT_NE(test, iova, 0);
+			KUNIT_ASSERT_EQ(test,
+					da_entries(da_pgsizes[i],
+						   iova + like.offset,
+						   like.phys, like.size),
+					da_fewest(da_pgsizes[i], like.phys,
+						  like.size, &da->rnd));
+			dma_arena_free(da->arena, iova, len, NULL);
+			cond_resched();
+		}
+	}
+}
+
+static void coherent_memory_is_aligned_to_its_size(struct kunit *test)
+{
+	struct da_test *da = test->priv;
+	int n;
+
+	da_arena(test, SZ_4K | SZ_2M);
+	for (n = 0; n < DA_ROUNDS; n++) {
+		size_t len = da_random_len(da);
+		dma_addr_t iova = dma_arena_alloc(da->arena, da->dev, len,
+						  DA_LIMIT, NULL, true);
+
+		KUNIT_ASSERT_NE(test, iova, 0);
+		KUNIT_ASSERT_EQ(test, iova & (roundup_pow_of_two(len) - 1), 0);
+		dma_arena_free(da->arena, iova, len, NULL);
+	}
+}
+
+/* More important than large pages: segments stay within boundaries. */
+static void boundaries_are_kept(struct kunit *test)
+{
+	struct dma_arena_like like = {};
+	struct da_test *da = test->priv;
+	unsigned int lg2;
+	int n;
+
+	da->dev->dma_parms = &da->parms;
+	da_arena(test, SZ_4K | SZ_2M);
+	for (n = 0; n < DA_ROUNDS; n++) {
+		dma_addr_t iova;
+
+		lg2 = 16 + prandom_u32_state(&da->rnd) % 9;
+		dma_set_seg_boundary(da->dev, BIT(lg2) - 1);
+		like.phys = da_random_phys(da);
+		like.size = da_random_len(da);
+		iova = dma_arena_alloc(da->arena, da->dev, like.size, DA_LIMIT,
+				       &like, true);
+		KUNIT_ASSERT_NE(test, iova, 0);
+		/* What is longer begins at one, as __finalise_sg() expects. */
+		if (like.size > BIT(lg2))
+			KUNIT_ASSERT_EQ(test, iova & (BIT(lg2) - 1), 0);
+		else
+			KUNIT_ASSERT_EQ(test, iova >> lg2,
+					(iova + like.size - 1) >> lg2);
+		dma_arena_free(da->arena, iova, like.size, NULL);
+	}
+	da->dev->dma_parms = NULL;
+}
+
+static int da_init(struct kunit *test)
+{
+	struct da_test *da = kunit_kzalloc(test, sizeof(*da), GFP_KERNEL);
+
+	if (!da)
+		return -ENOMEM;
+	da->dev = kunit_device_register(test, "dma-arena");
+	if (IS_ERR(da->dev))
+		return PTR_ERR(da->dev);
+	prandom_seed_state(&da->rnd, 11);
+	test->priv = da;
+	return kunit_add_action_or_reset(test, da_destroy, da);
+}
+
+static struct kunit_case da_cases[] = {
+	KUNIT_CASE(buffers_need_the_fewest_entries),
+	KUNIT_CASE(elements_need_the_fewest_entries),
+	KUNIT_CASE(coherent_memory_is_aligned_to_its_size),
+	KUNIT_CASE(boundaries_are_kept),
+	{}
+};
+
+static struct kunit_suite da_suite = {
+	.name = "dma-arena",
+	.init = da_init,
+	.test_cases = da_cases,
+};
+
+kunit_test_suite(da_suite);

@@ -1,0 +1,575 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KUnit tests of the DMA API on the software IOMMU: what is mapped by which
+ * pages, and two CPUs that share a domain.
+ *
+ * The page table is compared, entry by entry, with a twin that only knows that
+ * the largest page which fits is the right one. soft_iommu_walk() reads it,
+ * nothing of the code that has written it.
+ */
+
+#include <kunit/test.h>
+#include <linux/align.h>
+#include <linux/cpumask.h>
+#include <linux/delay.h>
+#include <linux/dma-mapping.h>
+#include <linux/iommu.h>
+#include <linux/kthread.h>
+#include <linux/prandom.h>
+#include <linux/scatterlist.h>
+#include <linux/sizes.h>
+
+#include "soft-iommu.h"
+
+/* Physical addresses that have no memory; nobody gets there */
+#define SD_PHYS		BIT_ULL(40)
+#define SD_ROUNDS	200
+#define SD_BLOCK	SZ_4M
+#define SD_NENTS	24
+#define SD_SLOTS	32
+#define SD_OPS		20000
+
+static const unsigned long sd_pgsizes[] = {
+	SZ_4K, SZ_4K | SZ_2M, SZ_4K | SZ_2M | SZ_1G,
+};
+
+/* A piece of memory, in whole pages */
+struct sd_range {
+	phys_addr_t phys;
+	size_t len;
+};
+
+struct sd_test {
+	struct device *dev;
+	unsigned long pgsizes;
+	struct rnd_state rnd;
+	struct page *block;
+};
+
+static void sd_device(struct kunit *test,
+		      const struct soft_iommu_config *config)
+{
+	struct sd_test *sd = test->priv;
+
+	if (sd->dev)
+		soft_iommu_device_destroy(sd->dev);
+	sd->pgsizes = config->pgsizes;
+	sd->dev = soft_iommu_device_create(config, NULL);
+	if (IS_ERR(sd->dev)) {
+		long error = PTR_ERR(sd->dev);
+
+		sd->dev = NULL;
+		KUNIT_ASSERT_EQ_MSG(test, error, 0, "no device");
+	}
+}
+
+static void sd_device_with(struct kunit *test, unsigned long pgsizes)
+{
+	const struct soft_iommu_config config = { .pgsizes = pgsizes };
+
+	sd_device(test, &config);
+}
+
+/* The largest page that fits; the twin */
+static size_t sd_twin(unsigned long pgsizes, u64 iova, phys_addr_t phys,
+		      size_t left)
+{
+	size_t page;
+
+	for (page = SZ_1G; page > SZ_4K; page /= 2)
+		if (pgsizes & page && iova % page == 0 && phys % page == 0 &&
+		    left >= page)
+			break;
+	return page;
+}
+
+/* Compare the table with the twin; returns the number of entries */
+static unsigned long sd_compare(struct kunit *test, u64 iova,
+				const struct sd_range *range)
+{
+	struct sd_test *sd = test->priv;
+	unsigned long entries = 0;
+	phys_addr_t found = 0;
+	size_t pos, page;
+
+	for (pos = 0; pos < range->len; pos += page) {
+		page = sd_twin(sd->pgsizes, iova + pos, range->phys + pos,
+			       range->len - pos);
+		KUNIT_ASSERT_EQ_MSG(test, page,
+				    soft_iommu_walk(sd->dev, iova + pos,
+						    &found),
+				    "%zx behind %llx", pos, iova);
+		KUNIT_ASSERT_EQ(test, found, range->phys + pos);
+		entries++;
+	}
+	return entries;
+}
+
+/* No entry for any of it, nor right before and behind */
+static void sd_expect_nothing(struct kunit *test, u64 iova, size_t len)
+{
+	struct sd_test *sd = test->priv;
+	phys_addr_t found;
+	size_t pos;
+
+	for (pos = 0; pos < len + 2 * SZ_4K; pos += SZ_4K)
+		KUNIT_ASSERT_EQ_MSG(test, 0,
+				    soft_iommu_walk(sd->dev, iova + pos - SZ_4K,
+						    &found),
+				    "%zx behind %llx", pos, iova - SZ_4K);
+}
+
+static void sd_expect_ends(struct kunit *test, u64 iova, size_t len)
+{
+	struct sd_test *sd = test->priv;
+	phys_addr_t found;
+
+	KUNIT_EXPECT_EQ(test, soft_iommu_walk(sd->dev, iova - 1, &found), 0);
+	KUNIT_EXPECT_EQ(test, soft_iommu_walk(sd->dev, iova + len, &found), 0);
+}
+
+/* The largest page of which one lies, aligned, in the memory */
+static size_t sd_worthwhile(unsigned long pgsizes, const struct sd_range *range)
+{
+	size_t page;
+
+	for (page = SZ_1G; page > SZ_4K; page /= 2)
+		if (pgsizes & page && ALIGN(range->phys, page) + page <=
+		    range->phys + range->len)
+			break;
+	return page;
+}
+
+/* With the stock allocator an address is aligned to the size, or to nothing */
+static void sd_expect_congruent(struct kunit *test, u64 iova,
+				const struct sd_range *range)
+{
+	struct sd_test *sd = test->priv;
+
+	if (IS_ENABLED(CONFIG_IOMMU_IOVA_ARENA))
+		KUNIT_EXPECT_EQ_MSG(test, 0, (iova - range->phys) &
+				    (sd_worthwhile(sd->pgsizes, range) - 1),
+				    "%llx for %zx bytes at %pa", iova,
+				    range->len, &range->phys);
+}
+
+static unsigned long sd_map_buffer(struct kunit *test, phys_addr_t phys,
+				   size_t len)
+{
+	size_t offset = phys & (SZ_4K - 1);
+	struct sd_test *sd = test->priv;
+	struct sd_range range = {
+		.phys = phys - offset,
+		.len = ALIGN(len + offset, SZ_4K),
+	};
+	unsigned long entries;
+	dma_addr_t addr;
+
+	addr = dma_map_phys(sd->dev, phys, len, DMA_BIDIRECTIONAL,
+			    DMA_ATTR_MMIO);
+	KUNIT_ASSERT_FALSE(test, dma_mapping_error(sd->dev, addr));
+	KUNIT_EXPECT_EQ(test, addr & (SZ_4K - 1), offset);
+	addr -= offset;
+	sd_expect_congruent(test, addr, &range);
+	entries = sd_compare(test, addr, &range);
+	sd_expect_ends(test, addr, range.len);
+	dma_unmap_phys(sd->dev, addr + offset, len, DMA_BIDIRECTIONAL,
+		       DMA_ATTR_MMIO);
+	sd_expect_nothing(test, addr, range.len);
+	return entries;
+}
+
+/* Lengths of all magnitudes up to 64 MB, some of them whole large pages */
+static size_t sd_random_len(struct rnd_state *rnd)
+{
+	u32 n = prandom_u32_state(rnd);
+	size_t len = prandom_u32_state(rnd) % BIT(n % 26 + 1) + 1;
+
+	return n & BIT(16) ? ALIGN(len, SZ_2M) : len;
+}
+
+static phys_addr_t sd_random_phys(struct rnd_state *rnd)
+{
+	phys_addr_t phys = SD_PHYS | (u64)prandom_u32_state(rnd) << 6;
+
+	switch (prandom_u32_state(rnd) % 4) {
+	case 0:
+		return phys;
+	case 1:
+		return ALIGN_DOWN(phys, SZ_2M);
+	case 2:
+		return ALIGN_DOWN(phys, SZ_2M) - SZ_4K;
+	default:
+		return ALIGN_DOWN(phys, SZ_4K);
+	}
+}
+
+static void buffers_are_split_into_the_largest_pages(struct kunit *test)
+{
+	struct sd_test *sd = test->priv;
+	int i, n;
+
+	for (i = 0; i < ARRAY_SIZE(sd_pgsizes); i++) {
+		sd_device_with(test, sd_pgsizes[i]);
+		for (n = 0; n < SD_ROUNDS; n++) {
+			phys_addr_t phys = sd_random_phys(&sd->rnd);
+
+			sd_map_buffer(test, phys, sd_random_len(&sd->rnd));
+			cond_resched();
+		}
+	}
+}
+
+static void aligned_buffers_need_few_entries(struct kunit *test)
+{
+	sd_device_with(test, SZ_4K | SZ_2M | SZ_1G);
+	KUNIT_EXPECT_EQ(test, sd_map_buffer(test, SD_PHYS + SZ_2M, SZ_4M), 2);
+	KUNIT_EXPECT_EQ(test, sd_map_buffer(test, SD_PHYS + SZ_2M, SZ_64M), 32);
+	KUNIT_EXPECT_EQ(test, sd_map_buffer(test, SD_PHYS, SZ_1G), 1);
+	KUNIT_EXPECT_EQ(test, sd_map_buffer(test, SD_PHYS - SZ_2M,
+					    SZ_1G + SZ_4M), 3);
+	sd_device_with(test, SZ_4K | SZ_2M);
+	KUNIT_EXPECT_EQ(test, sd_map_buffer(test, SD_PHYS, SZ_1G), 512);
+	sd_device_with(test, SZ_4K);
+	KUNIT_EXPECT_EQ(test, sd_map_buffer(test, SD_PHYS + SZ_2M, SZ_4M),
+			1024);
+}
+
+/* By the IOMMU API, where the address is the caller's, congruent or not */
+static void unmap_says_how_much(struct kunit *test)
+{
+	struct sd_test *sd = test->priv;
+	struct iommu_domain *domain;
+	int i, n;
+
+	for (i = 0; i < ARRAY_SIZE(sd_pgsizes); i++) {
+		sd_device_with(test, sd_pgsizes[i]);
+		domain = iommu_get_domain_for_dev(sd->dev);
+		for (n = 0; n < SD_ROUNDS; n++) {
+			u64 iova = ALIGN_DOWN(sd_random_phys(&sd->rnd), SZ_4K);
+			struct sd_range range = {
+				ALIGN_DOWN(sd_random_phys(&sd->rnd), SZ_4K),
+				ALIGN(sd_random_len(&sd->rnd), SZ_4K),
+			};
+
+			KUNIT_ASSERT_EQ(test, 0,
+					iommu_map(domain, iova, range.phys,
+						  range.len, IOMMU_READ,
+						  GFP_KERNEL));
+			sd_compare(test, iova, &range);
+			sd_expect_ends(test, iova, range.len);
+			KUNIT_ASSERT_EQ(test, iommu_unmap(domain, iova,
+							  range.len),
+					range.len);
+			sd_expect_nothing(test, iova, range.len);
+			KUNIT_ASSERT_EQ(test, 0, iommu_unmap(domain, iova,
+							     range.len));
+			cond_resched();
+		}
+	}
+}
+
+static void misaligned_requests_are_refused(struct kunit *test)
+{
+	struct sd_test *sd = test->priv;
+	static const struct {
+		u64 iova;
+		phys_addr_t phys;
+		size_t len;
+		int error;
+	} bad[] = {
+		{ SD_PHYS + 512, SD_PHYS, SZ_4K, -ENXIO },
+		{ SD_PHYS, SD_PHYS + 512, SZ_4K, -ENXIO },
+		{ SD_PHYS, SD_PHYS, 512, -ENXIO },
+		{ SD_PHYS, SD_PHYS, SZ_4K + 512, -ENXIO },
+		{ SD_PHYS + 512, SD_PHYS + 512, SZ_2M, -ENXIO },
+		/* More than an entry can hold, more than the table covers */
+		{ SD_PHYS, BIT_ULL(52), SZ_4K, -ERANGE },
+		{ BIT_ULL(47), SD_PHYS, SZ_4K, -ERANGE },
+	};
+	struct iommu_domain *domain;
+	dma_addr_t addr;
+	int i;
+
+	sd_device_with(test, SZ_4K | SZ_2M);
+	domain = iommu_get_domain_for_dev(sd->dev);
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		KUNIT_EXPECT_EQ_MSG(test, bad[i].error,
+				    iommu_map(domain, bad[i].iova, bad[i].phys,
+					      bad[i].len, IOMMU_READ,
+					      GFP_KERNEL), "request %d", i);
+		sd_expect_nothing(test, ALIGN_DOWN(bad[i].iova, SZ_4K), SZ_8K);
+	}
+	addr = dma_map_phys(sd->dev, BIT_ULL(52), SZ_4K, DMA_BIDIRECTIONAL,
+			    DMA_ATTR_MMIO);
+	KUNIT_EXPECT_EQ(test, addr, DMA_MAPPING_ERROR);
+}
+
+/**
+ * struct sd_list - a scatterlist in the memory of sd_test.block
+ * @sgl: its elements
+ * @ranges: what they are in whole pages, neighbours in memory being one
+ * @nents: number of elements
+ * @nr: number of ranges
+ * @like: offset of the largest element in the mapping
+ * @largest: that element
+ */
+struct sd_list {
+	struct scatterlist sgl[SD_NENTS];
+	struct sd_range ranges[SD_NENTS];
+	unsigned int nents;
+	unsigned int nr;
+	size_t like;
+	struct sd_range largest;
+};
+
+static size_t sd_list_add(struct sd_test *sd, struct sd_list *list,
+			  struct scatterlist *sg, size_t pos)
+{
+	size_t offset = prandom_u32_state(&sd->rnd) % SD_BLOCK;
+	size_t len = sd_random_len(&sd->rnd) % SD_BLOCK + 1;
+	struct sd_range *last = list->nr ? &list->ranges[list->nr - 1] : NULL;
+	struct sd_range range;
+
+	if (prandom_u32_state(&sd->rnd) % 4 == 0)
+		offset &= SZ_2M;
+	len = min(len, SD_BLOCK - offset);
+	sg_set_page(sg, sd->block + offset / PAGE_SIZE, len,
+		    offset % PAGE_SIZE);
+	range.phys = ALIGN_DOWN(sg_phys(sg), SZ_4K);
+	range.len = ALIGN(sg_phys(sg) + len, SZ_4K) - range.phys;
+	if (range.len > list->largest.len) {
+		list->largest = range;
+		list->like = pos;
+	}
+	if (last && last->phys + last->len == range.phys)
+		last->len += range.len;
+	else
+		list->ranges[list->nr++] = range;
+	return pos + range.len;
+}
+
+static size_t sd_list_init(struct sd_test *sd, struct sd_list *list)
+{
+	size_t len = 0;
+	unsigned int i;
+
+	list->nents = 1 + prandom_u32_state(&sd->rnd) % SD_NENTS;
+	list->nr = 0;
+	list->largest.len = 0;
+	sg_init_table(list->sgl, list->nents);
+	for (i = 0; i < list->nents; i++)
+		len = sd_list_add(sd, list, &list->sgl[i], len);
+	return len;
+}
+
+static void sd_map_list(struct kunit *test, struct sd_list *list, size_t len)
+{
+	struct sd_test *sd = test->priv;
+	struct soft_iommu_counts counts;
+	unsigned int i;
+	u64 iova, pos;
+	u64 before;
+	int nents;
+
+	nents = dma_map_sg(sd->dev, list->sgl, list->nents, DMA_BIDIRECTIONAL);
+	KUNIT_ASSERT_GT(test, nents, 0);
+	iova = ALIGN_DOWN(sg_dma_address(list->sgl), SZ_4K);
+	sd_expect_congruent(test, iova + list->like, &list->largest);
+	for (i = 0, pos = iova; i < list->nr; i++) {
+		sd_compare(test, pos, &list->ranges[i]);
+		pos += list->ranges[i].len;
+	}
+	KUNIT_EXPECT_EQ(test, pos, iova + len);
+	sd_expect_ends(test, iova, len);
+	soft_iommu_read_counts(sd->dev, &counts);
+	before = counts.ranged;
+	dma_unmap_sg(sd->dev, list->sgl, list->nents, DMA_BIDIRECTIONAL);
+	soft_iommu_read_counts(sd->dev, &counts);
+	KUNIT_EXPECT_EQ(test, counts.ranged, before + 1);
+	sd_expect_nothing(test, iova, len);
+}
+
+static void scatterlists_get_large_pages(struct kunit *test)
+{
+	struct sd_list *list = kunit_kzalloc(test, sizeof(*list), GFP_KERNEL);
+	struct sd_test *sd = test->priv;
+	int i, n;
+
+	KUNIT_ASSERT_NOT_NULL(test, list);
+	for (i = 0; i < ARRAY_SIZE(sd_pgsizes); i++) {
+		sd_device_with(test, sd_pgsizes[i]);
+		for (n = 0; n < SD_ROUNDS / 2; n++) {
+			sd_map_list(test, list, sd_list_init(sd, list));
+			cond_resched();
+		}
+	}
+}
+
+/**
+ * struct sd_race - two CPUs that map and unmap for one device
+ * @dev: the device
+ * @block: physical address of the memory
+ * @handed: what one leaves for whoever comes by next: address, plus CPU + 1
+ * @running: threads that are not through
+ * @away: mappings that another CPU has removed
+ * @wrong: times that the device reached something else than what was mapped
+ */
+struct sd_race {
+	struct device *dev;
+	phys_addr_t block;
+	atomic64_t handed[SD_SLOTS];
+	atomic_t running;
+	atomic_t away;
+	atomic_t wrong;
+};
+
+/* Map a page; the device must reach it at once, and nothing older. */
+static u64 sd_race_map(struct sd_race *race, u32 n)
+{
+	phys_addr_t phys = race->block + n % (SD_BLOCK / SZ_4K) * SZ_4K;
+	phys_addr_t reached = 0;
+	dma_addr_t addr;
+
+	addr = dma_map_phys(race->dev, phys, SZ_4K, DMA_BIDIRECTIONAL, 0);
+	if (dma_mapping_error(race->dev, addr) ||
+	    soft_iommu_access(race->dev, addr, &reached) < 0 ||
+	    reached != phys) {
+		atomic_inc(&race->wrong);
+		return 0;
+	}
+	return addr + raw_smp_processor_id() + 1;
+}
+
+static void sd_race_unmap(struct sd_race *race, u64 what)
+{
+	dma_addr_t addr = ALIGN_DOWN(what, SZ_4K);
+
+	if (!what)
+		return;
+	if (what - addr != raw_smp_processor_id() + 1)
+		atomic_inc(&race->away);
+	dma_unmap_phys(race->dev, addr, SZ_4K, DMA_BIDIRECTIONAL, 0);
+}
+
+static int sd_race_thread(void *data)
+{
+	struct sd_race *race = data;
+	struct rnd_state rnd;
+	int i;
+
+	prandom_seed_state(&rnd, raw_smp_processor_id() + 1);
+	for (i = 0; i < SD_OPS && !atomic_read(&race->wrong); i++) {
+		u32 n = prandom_u32_state(&rnd);
+		u64 what = n & BIT(31) ? sd_race_map(race, n) : 0;
+
+		what = atomic64_xchg(&race->handed[n >> 16 & (SD_SLOTS - 1)],
+				     what);
+		sd_race_unmap(race, what);
+		if (i % 64 == 0)
+			cond_resched();
+	}
+	atomic_dec(&race->running);
+	return 0;
+}
+
+static void sd_race_run(struct kunit *test, struct sd_race *race)
+{
+	struct task_struct *task;
+	unsigned int cpu;
+	int i;
+
+	for_each_online_cpu(cpu) {
+		task = kthread_create_on_cpu(sd_race_thread, race, cpu,
+					     "soft-dma/%u");
+		KUNIT_EXPECT_FALSE(test, IS_ERR(task));
+		if (IS_ERR(task))
+			continue;
+		atomic_inc(&race->running);
+		wake_up_process(task);
+	}
+	while (atomic_read(&race->running))
+		msleep(20);
+	for (i = 0; i < SD_SLOTS; i++)
+		sd_race_unmap(race, atomic64_read(&race->handed[i]));
+	KUNIT_EXPECT_EQ(test, atomic_read(&race->wrong), 0);
+	kunit_info(test, "%d were unmapped by another CPU\n",
+		   atomic_read(&race->away));
+	if (num_online_cpus() > 1)
+		KUNIT_EXPECT_GT(test, atomic_read(&race->away), SD_OPS / 10);
+}
+
+static void sd_race_in(struct kunit *test, enum soft_iommu_mode mode)
+{
+	const struct soft_iommu_config config = {
+		.mode = mode,
+		.iotlb_lg2 = 12,
+	};
+	struct sd_race *race = kunit_kzalloc(test, sizeof(*race), GFP_KERNEL);
+	struct sd_test *sd = test->priv;
+
+	KUNIT_ASSERT_NOT_NULL(test, race);
+	sd_device(test, &config);
+	race->dev = sd->dev;
+	race->block = page_to_phys(sd->block);
+	sd_race_run(test, race);
+}
+
+static void strict_cpus_reach_what_they_mapped(struct kunit *test)
+{
+	sd_race_in(test, SOFT_IOMMU_STRICT);
+}
+
+static void lazy_cpus_reach_what_they_mapped(struct kunit *test)
+{
+	sd_race_in(test, SOFT_IOMMU_LAZY);
+}
+
+static int sd_init(struct kunit *test)
+{
+	struct sd_test *sd = kunit_kzalloc(test, sizeof(*sd), GFP_KERNEL);
+
+	if (!sd)
+		return -ENOMEM;
+	prandom_seed_state(&sd->rnd, 7);
+	/* A block of the buddy allocator is aligned to its size. */
+	sd->block = alloc_pages(GFP_KERNEL, get_order(SD_BLOCK));
+	if (!sd->block)
+		return -ENOMEM;
+	test->priv = sd;
+	return 0;
+}
+
+static void sd_exit(struct kunit *test)
+{
+	struct sd_test *sd = test->priv;
+
+	if (!sd)
+		return;
+	if (sd->dev)
+		soft_iommu_device_destroy(sd->dev);
+	__free_pages(sd->block, get_order(SD_BLOCK));
+}
+
+static struct kunit_case sd_cases[] = {
+	KUNIT_CASE(buffers_are_split_into_the_largest_pages),
+	KUNIT_CASE(aligned_buffers_need_few_entries),
+	KUNIT_CASE(unmap_says_how_much),
+	KUNIT_CASE(misaligned_requests_are_refused),
+	KUNIT_CASE(scatterlists_get_large_pages),
+	KUNIT_CASE_SLOW(strict_cpus_reach_what_they_mapped),
+	KUNIT_CASE_SLOW(lazy_cpus_reach_what_they_mapped),
+	{}
+};
+
+static struct kunit_suite sd_suite = {
+	.name = "dma-iommu",
+	.init = sd_init,
+	.exit = sd_exit,
+	.test_cases = sd_cases,
+};
+
+kunit_test_suite(sd_suite);
+
+MODULE_DESCRIPTION("KUnit tests of the DMA API on the software IOMMU");
+MODULE_LICENSE("GPL");
