@@ -58,7 +58,7 @@ help:
 	@echo 'make clean           remove what was built (out/); edits in out/linux stop it'
 	@echo 'make distclean       clean, and remove the cache of downloads'
 	@echo
-	@echo 'MACHINE=q35|all      the machine to boot (default q35)'
+	@echo 'MACHINE=<m>,...|all  the machines: q35 (default), masks, dmar, rmrr, grow'
 	@echo 'MODE=<mode>,...|all  its modes for make run (default layers)'
 	@echo 'T=<suite>,...        the suites of make test (default all; T=list names them)'
 	@echo 'ACCEL=auto|kvm|tcg   how QEMU runs the machine (default auto)'

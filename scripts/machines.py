@@ -31,10 +31,9 @@ def chosen():
     return wanted
 
 
-def config(machine, mode):
-    """The configuration that a mode boots."""
-    debug = mode.split("-")[0] == "debug"
-    return f"{machine}-debug" if debug else machine
+def config(mode):
+    """The configuration that a mode boots; all machines are x86 ones."""
+    return "q35-debug" if mode.split("-")[0] == "debug" else "q35"
 
 
 def image(name):
@@ -61,7 +60,7 @@ def image(name):
 
 def boot(machine, mode):
     """Boot a machine and judge it; 0 passed, 1 failed, 77 skipped."""
-    kernel, initrd = image(config(machine, mode))
+    kernel, initrd = image(config(mode))
     with step(f"{machine} {mode}"):
         sys.stdout.flush()
         return subprocess.run(

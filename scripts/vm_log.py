@@ -112,16 +112,18 @@ def wanted(line, stale):
 def complaints(text, known=(), stale=()):
     """Lines of a kernel log that fail a boot.
 
-    known: patterns of the first lines of reports that the stock kernel makes
-    as well.
+    known: patterns of single lines, and of the first lines of reports, that
+    the stock kernel makes as well.
     stale: pages at which faults are wanted.
     """
     return [line.strip() for line in without(text.splitlines(), known)
             if KERNEL.search(line) and not HARMLESS.search(line)
+            and not any(re.search(pattern, line) for pattern in known)
             and not wanted(line, stale)]
 
 
-def qemu_complaints(text, stale=()):
+def qemu_complaints(text, known=(), stale=()):
     """Lines of QEMU's log that fail a boot."""
     return [line.strip() for line in text.splitlines() if QEMU.search(line)
+            and not any(re.search(pattern, line) for pattern in known)
             and not wanted(line, stale)]

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Tests of the rig's own checks: what must be noticed, and what must not."""
 
+import struct
 import unittest
 
+import dmar
+import vm_gdb
 import vm_ktap
 import vm_log
-import vm_machine
+import vm_q35
 
 NOTICED = """\
 WARNING: at swiotlb_map+0x1f4/0x290, CPU#0: sh/473
@@ -85,14 +88,14 @@ class Log(unittest.TestCase):
 
     def test_known(self):
         """A known report is left out, the same without the pattern not."""
-        known = vm_machine.PT_KNOWN["known_log"]
+        known = vm_q35.PT_KNOWN["known_log"]
         text = "\n".join(["a", *KNOWN, "b"])
         self.assertEqual(vm_log.complaints(text, known), [])
         self.assertTrue(vm_log.complaints(text))
 
     def test_known_lock(self):
         """A lock report counts as known by the function that it names."""
-        known = vm_machine.PCIEHP_KNOWN
+        known = vm_q35.PCIEHP_KNOWN
         text = "\n".join(["a", *LOCKS, "b"])
         self.assertEqual(vm_log.complaints(text, known), [])
         self.assertTrue(vm_log.complaints(text))
@@ -101,7 +104,7 @@ class Log(unittest.TestCase):
 
     def test_not_known(self):
         """Other reports stay, before, after and cut off."""
-        known = vm_machine.PT_KNOWN["known_log"]
+        known = vm_q35.PT_KNOWN["known_log"]
         other = [KNOWN[0], "edu: something else", *KNOWN[2:]]
         for lines in (KNOWN + other, other + KNOWN, other[:3],
                       other[:3] + KNOWN):
@@ -114,6 +117,78 @@ class Log(unittest.TestCase):
             "EDU: clamping DMA 0x00000000ffff4000 to 0x000000000fff4000!"))
         self.assertEqual(vm_log.qemu_complaints(
             "warning: hub 0 is not connected to host network"), [])
+
+    def test_known_lines(self):
+        """A single line can be known as well, in QEMU's log too."""
+        line = "DMAR: [DMA Read NO_PASID] Request device [x] fault addr 0x3000"
+        self.assertTrue(vm_log.complaints(line))
+        self.assertTrue(vm_log.complaints(line, ("fault addr 0x4",)))
+        self.assertEqual(vm_log.complaints(line, ("fault addr 0x3",)), [])
+        line = "vtd_iommu_translate: detected translation failure (iova=0x30)"
+        self.assertTrue(vm_log.qemu_complaints(line))
+        self.assertEqual(vm_log.qemu_complaints(line, ("iova=0x3",)), [])
+
+
+class Memory:
+    """What vm_gdb.Gdb offers, with memory that is only here."""
+
+    def __init__(self, parts):
+        self.bytes = bytearray(0x110000)
+        for address, data in parts.items():
+            self.write(address, data)
+
+    def read(self, address, length):
+        """Bytes of memory."""
+        return bytes(self.bytes[address:address + length])
+
+    def write(self, address, data):
+        """Bytes to memory."""
+        self.bytes[address:address + len(data)] = data
+
+
+def firmware():
+    """Memory with two ACPI tables, one of them a DMAR."""
+    head = struct.pack("<4sIBB30xBB10x", b"DMAR", 0, 1, 0, 38, 1)
+    unit = dmar.Record(dmar.DRHD, struct.pack("<BBHQ", 0, 0, 0, 0xfed90000)
+                       + dmar.scope(8) + dmar.scope(7))
+    table = dmar.Table(head[:dmar.HEADER], (unit,)).encode()
+    root = struct.pack("<4sI28xII", b"RSDT", 44, 0x100100, 0x100200)
+    other = struct.pack("<4sI28x", b"WAET", 36)
+    return table, Memory({0xf59e0: b"RSD PTR " + struct.pack("<8xI", 0x100000),
+                          0x100000: root, 0x100100: table, 0x100200: other})
+
+
+class Dmar(unittest.TestCase):
+    """dmar and vm_gdb"""
+
+    def test_same(self):
+        """A table that is read and written stays as it is."""
+        table, _ = firmware()
+        self.assertEqual(dmar.parse(table).encode(), table)
+        self.assertEqual(sum(table) & 255, 0)
+
+    def test_cases(self):
+        """Each case changes the table; one of them its checksum."""
+        table, _ = firmware()
+        for name, case in dmar.CASES.items():
+            with self.subTest(name):
+                data = case.change(dmar.parse(table)).encode()
+                self.assertNotEqual(data, table)
+                self.assertEqual(struct.unpack_from("<I", data, 4)[0],
+                                 len(data))
+                self.assertEqual(sum(data) & 255, name == "checksum")
+
+    def test_replace(self):
+        """A shorter table stays in its place, a longer one moves."""
+        for change, address in ((dmar.elsewhere(0), 0x100100),
+                                (dmar.rmrr, 0x100240)):
+            table, memory = firmware()
+            data = change(dmar.parse(table)).encode()
+            vm_gdb.Tables(memory).replace(b"DMAR", data)
+            found = vm_gdb.Tables(memory)
+            self.assertEqual(found.find(b"DMAR"), (0, address, data))
+            self.assertEqual(found.find(b"WAET")[1], 0x100200)
+            self.assertEqual(sum(memory.read(0x100000, 44)) & 255, 0)
 
 
 class Ktap(unittest.TestCase):
@@ -152,5 +227,5 @@ def run():
     """True when everything passed."""
     suite = unittest.TestSuite(
         unittest.defaultTestLoader.loadTestsFromTestCase(case)
-        for case in (Log, Ktap))
+        for case in (Log, Dmar, Ktap))
     return unittest.TextTestRunner(verbosity=1).run(suite).wasSuccessful()

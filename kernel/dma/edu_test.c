@@ -17,6 +17,7 @@
 #include <linux/interrupt.h>
 #include <linux/io.h>
 #include <linux/iommu.h>
+#include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
@@ -54,6 +55,9 @@
 #define EDU_FILL		0x5a
 #define EDU_SKIP		1
 #define EDU_REPORT_SIZE		SZ_8K
+/* Pieces of what is mapped at once: swiotlb takes no larger ones. */
+#define EDU_PIECE		SZ_256K
+#define EDU_SAMPLES		4
 
 static unsigned int mask_bits = 28;
 module_param(mask_bits, uint, 0444);
@@ -67,6 +71,10 @@ MODULE_PARM_DESC(masks,
 static unsigned int transfers = 4;
 module_param(transfers, uint, 0644);
 MODULE_PARM_DESC(transfers, "round trips of the random test (default 4)");
+
+static unsigned int inflight_mib = 512;
+module_param(inflight_mib, uint, 0644);
+MODULE_PARM_DESC(inflight_mib, "MiB mapped at once (default 512)");
 
 static unsigned int seed = 1;
 module_param(seed, uint, 0644);
@@ -91,6 +99,7 @@ static struct dentry *edu_root;
  * @pdev: the card
  * @regs: its registers
  * @mask: what the engine can address, also the DMA mask
+ * @changing: a thread changes the DMA masks
  * @done: the engine has finished
  * @lock: one run at a time; protects everything below but @dir
  * @random: state of the data generator
@@ -104,6 +113,7 @@ struct edu {
 	struct pci_dev *pdev;
 	void __iomem *regs;
 	u64 mask;
+	bool changing;
 	struct completion done;
 	struct mutex lock;	/* one run at a time, and what follows */
 	struct rnd_state random;
@@ -436,6 +446,8 @@ static int edu_use_coherent(struct edu *edu, void *cpu, dma_addr_t addr,
 static int edu_coherent_size(struct edu *edu, size_t size)
 {
 	size_t len = min_t(size_t, size, EDU_MAX);
+	/* While the masks change it is the larger one of two that counts. */
+	u64 mask = edu->changing ? edu->mask : edu_dev(edu)->coherent_dma_mask;
 	dma_addr_t addr;
 	void *cpu;
 	int err;
@@ -446,6 +458,9 @@ static int edu_coherent_size(struct edu *edu, size_t size)
 				size);
 	if (memchr_inv(cpu, 0, size))
 		err = edu_fail(edu, -EBADMSG, "coherent memory was not zero");
+	else if (addr + size - 1 > mask)
+		err = edu_fail(edu, -ERANGE, "%pad+%zu is beyond the mask %#llx",
+			       &addr, size, mask);
 	else
 		/* The end is what an address that is too high would miss. */
 		err = edu_use_coherent(edu, cpu + size - len,
@@ -649,6 +664,194 @@ static int edu_limits(struct edu *edu)
 	return 0;
 }
 
+/* One buffer of many that are mapped at the same time. */
+struct edu_piece {
+	struct page *page;
+	dma_addr_t addr;
+};
+
+static int edu_map_piece(struct edu *edu, struct edu_piece *piece)
+{
+	piece->page = alloc_pages(GFP_HIGHUSER, get_order(EDU_PIECE));
+	if (!piece->page)
+		return edu_fail(edu, -ENOMEM, "no memory left");
+	piece->addr = dma_map_page(edu_dev(edu), piece->page, 0, EDU_PIECE,
+				   DMA_BIDIRECTIONAL);
+	if (!dma_mapping_error(edu_dev(edu), piece->addr))
+		return 0;
+	edu_map_failed(edu, page_to_phys(piece->page), EDU_PIECE);
+	__free_pages(piece->page, get_order(EDU_PIECE));
+	return -ENOMEM;
+}
+
+static void edu_unmap_piece(struct edu *edu, struct edu_piece *piece)
+{
+	dma_unmap_page(edu_dev(edu), piece->addr, EDU_PIECE, DMA_BIDIRECTIONAL);
+	__free_pages(piece->page, get_order(EDU_PIECE));
+}
+
+/* A round trip through the last bytes of some of them. */
+static int edu_use_pieces(struct edu *edu, struct edu_piece *pieces,
+			  size_t count)
+{
+	size_t offset = EDU_PIECE - EDU_MAX, i;
+	int err = 0;
+
+	for (i = 0; i < EDU_SAMPLES && !err; i++) {
+		struct edu_piece *piece = &pieces[i * (count - 1) /
+						  (EDU_SAMPLES - 1)];
+
+		err = edu_use_synced(edu, page_address(piece->page) + offset,
+				     piece->addr + offset, EDU_MAX);
+	}
+	return err;
+}
+
+static bool edu_reaches_high(struct edu *edu)
+{
+	struct page *page = edu_block_high();
+	bool reached = page && edu_reaches(edu, page);
+
+	if (page)
+		__free_pages(page, EDU_ORDER);
+	return reached;
+}
+
+/* Far more than swiotlb has, by a device that does not reach it itself. */
+static int edu_in_flight(struct edu *edu)
+{
+	size_t count = (size_t)inflight_mib * SZ_1M / EDU_PIECE, mapped;
+	struct edu_piece *pieces;
+	int err = 0;
+
+	if (edu->mask < DMA_BIT_MASK(32) || count < 2)
+		return edu_fail(edu, EDU_SKIP, "they would not fit the mask");
+	if (edu_reaches_high(edu))
+		return edu_fail(edu, EDU_SKIP, "no memory above the mask");
+	pieces = kvcalloc(count, sizeof(*pieces), GFP_KERNEL);
+	if (!pieces)
+		return -ENOMEM;
+	for (mapped = 0; mapped < count; mapped++) {
+		err = edu_map_piece(edu, &pieces[mapped]);
+		if (err)
+			break;
+		cond_resched();
+	}
+	if (!err)
+		err = edu_use_pieces(edu, pieces, count);
+	while (mapped)
+		edu_unmap_piece(edu, &pieces[--mapped]);
+	kvfree(pieces);
+	return err;
+}
+
+/* Less than the card can do: 32 bits, or one less when it cannot do more. */
+static u64 edu_smaller_mask(struct edu *edu)
+{
+	return edu->mask > DMA_BIT_MASK(32) ? DMA_BIT_MASK(32) : edu->mask >> 1;
+}
+
+static int edu_put_masks(struct edu *edu, u64 streaming, u64 coherent)
+{
+	int err = dma_set_mask(edu_dev(edu), streaming);
+
+	if (!err)
+		err = dma_set_coherent_mask(edu_dev(edu), coherent);
+	return err ? edu_fail(edu, err, "masks %#llx and %#llx refused",
+			      streaming, coherent) : 0;
+}
+
+/* Both ways of mapping, each of which has a mask of its own to keep to. */
+static int edu_use_masks(struct edu *edu, u64 streaming, u64 coherent)
+{
+	int err = edu_put_masks(edu, streaming, coherent);
+
+	err = err ?: edu_coherent(edu);
+	return err ?: edu_streaming_4g(edu);
+}
+
+static int edu_masks_differ(struct edu *edu)
+{
+	u64 smaller = edu_smaller_mask(edu);
+	int err;
+
+	err = edu_use_masks(edu, edu->mask, smaller);
+	if (err >= 0)
+		err = edu_use_masks(edu, smaller, edu->mask);
+	if (edu_put_masks(edu, edu->mask, edu->mask) && err >= 0)
+		err = -EIO;
+	return err;
+}
+
+static int edu_toggle_masks(void *data)
+{
+	struct edu *edu = data;
+	u64 smaller = edu_smaller_mask(edu);
+	int err = 0;
+
+	while (!kthread_should_stop()) {
+		err = err ?: edu_put_masks(edu, smaller, edu->mask);
+		usleep_range(50, 500);
+		err = err ?: edu_put_masks(edu, edu->mask, smaller);
+		usleep_range(50, 500);
+	}
+	return err;
+}
+
+/* Mappings of every age while the masks change, and one that stays. */
+static int edu_map_meanwhile(struct edu *edu, struct page *stays)
+{
+	struct page *page = edu_block_high();
+	dma_addr_t addr;
+	unsigned int i;
+	int err = 0;
+
+	if (!page)
+		return -ENOMEM;
+	addr = dma_map_page(edu_dev(edu), stays, 0, EDU_MAX, DMA_BIDIRECTIONAL);
+	if (dma_mapping_error(edu_dev(edu), addr)) {
+		err = edu_map_failed(edu, page_to_phys(stays), EDU_MAX);
+		goto out;
+	}
+	for (i = 0; i < transfers && !err; i++) {
+		err = edu_round_trip(edu, page, 0, EDU_MAX);
+		if (!err)
+			err = edu_coherent_size(edu, PAGE_SIZE);
+		if (!err)
+			err = edu_use_synced(edu, page_address(stays), addr,
+					     EDU_MAX);
+	}
+	dma_unmap_page(edu_dev(edu), addr, EDU_MAX, DMA_BIDIRECTIONAL);
+out:
+	__free_pages(page, EDU_ORDER);
+	return err;
+}
+
+static int edu_mask_change(struct edu *edu)
+{
+	struct page *stays = edu_block_high();
+	struct task_struct *task;
+	int err, stopped;
+
+	if (!stays)
+		return -ENOMEM;
+	task = kthread_run(edu_toggle_masks, edu, "edu-masks");
+	if (IS_ERR(task)) {
+		err = PTR_ERR(task);
+		goto out;
+	}
+	edu->changing = true;
+	err = edu_map_meanwhile(edu, stays);
+	edu->changing = false;
+	stopped = kthread_stop(task);
+	err = err ?: stopped;
+	stopped = edu_put_masks(edu, edu->mask, edu->mask);
+	err = err ?: stopped;
+out:
+	__free_pages(stays, EDU_ORDER);
+	return err;
+}
+
 static const struct edu_test edu_tests[] = {
 	{ "limits", edu_limits },
 	{ "streaming-below-mask", edu_streaming_below },
@@ -661,6 +864,9 @@ static const struct edu_test edu_tests[] = {
 	{ "alloc-noncontiguous", edu_alloc_noncontiguous },
 	{ "random", edu_random },
 	{ "stale-address", edu_stale_address },
+	{ "masks-differ", edu_masks_differ },
+	{ "mask-change", edu_mask_change },
+	{ "in-flight", edu_in_flight },
 };
 
 static void edu_report_one(struct edu *edu, size_t number, const char *name,

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Has an edu card copy memory that the kernel does not manage, without a driver:
+ * what a card does on its own in the memory that firmware reserves for it.
+ *
+ *	edu-poke <resource file of the card> <address> <stop file>
+ *
+ * The first half of 64 KiB at the address is copied to the card and from there
+ * to the second half, piece after piece and each time with other data, until
+ * the stop file is there.  Exit code 0 when everything arrived, 1 if something
+ * did not, 2 when the card or the memory cannot be used.
+ */
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "pattern.h"
+
+#define REGION		65536
+#define HALF		(REGION / 2)
+#define PIECE		2048
+#define REGISTERS	0x1000
+#define CARD_BUFFER	0x40000
+#define DMA_SRC		0x80
+#define DMA_DST		0x88
+#define DMA_COUNT	0x90
+#define DMA_CMD		0x98
+#define CMD_RUN		1u
+#define CMD_TO_MEMORY	2u
+#define LIMIT_MS	10000
+
+static volatile unsigned char *card;
+/* Trips that went wrong and were told about: the first is enough. */
+static unsigned int told;
+
+static void put(size_t reg, uint64_t value)
+{
+	*(volatile uint64_t *)(card + reg) = value;
+}
+
+static uint64_t get(size_t reg)
+{
+	return *(volatile uint64_t *)(card + reg);
+}
+
+/* 0 when the engine has come to its end. */
+static int copy(uint64_t from, uint64_t to, uint64_t cmd)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+	int i;
+
+	put(DMA_SRC, from);
+	put(DMA_DST, to);
+	put(DMA_COUNT, PIECE);
+	put(DMA_CMD, cmd | CMD_RUN);
+	for (i = 0; i < LIMIT_MS; i++) {
+		if (!(get(DMA_CMD) & CMD_RUN))
+			return 0;
+		nanosleep(&pause, NULL);
+	}
+	fprintf(stderr, "edu-poke: the engine does not end\n");
+	return 1;
+}
+
+/* Through the card and back; 0 when the data is the same. */
+static int trip(unsigned char *memory, uint64_t base, uint64_t number)
+{
+	uint64_t pos = number * PIECE % HALF;
+	int64_t bad;
+
+	pattern_fill(memory + pos, number, 0, PIECE);
+	memset(memory + HALF + pos, 0, PIECE);
+	if (copy(base + pos, CARD_BUFFER, 0) ||
+	    copy(CARD_BUFFER, base + HALF + pos, CMD_TO_MEMORY))
+		return 1;
+	bad = pattern_check(memory + HALF + pos, number, 0, PIECE);
+	if (bad < 0)
+		return 0;
+	if (!told++)
+		fprintf(stderr, "edu-poke: trip %" PRIu64 ": wrong from byte %"
+			PRId64 "\n", number, bad);
+	return 1;
+}
+
+static void *map(const char *name, off_t offset, size_t length)
+{
+	int fd = open(name, O_RDWR | O_SYNC | O_CLOEXEC);
+	void *there = MAP_FAILED;
+
+	if (fd >= 0) {
+		there = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED,
+			     fd, offset);
+		close(fd);
+	}
+	if (there == MAP_FAILED) {
+		perror(name);
+		exit(2);
+	}
+	return there;
+}
+
+int main(int argc, char **argv)
+{
+	unsigned int failed = 0;
+	unsigned char *memory;
+	uint64_t base, number;
+
+	if (argc != 4)
+		return 2;
+	base = strtoull(argv[2], NULL, 0);
+	card = map(argv[1], 0, REGISTERS);
+	memory = map("/dev/mem", (off_t)base, REGION);
+	for (number = 0; access(argv[3], F_OK); number++)
+		failed += (unsigned int)trip(memory, base, number);
+	printf("%" PRIu64 " trips, %u failed\n", number, failed);
+	return failed || !number;
+}

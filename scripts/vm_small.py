@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Machines with few devices and short boots, for modes of which many exist."""
+
+import functools
+
+import dmar
+from vm_machine import Machine, Mode, blockdevs
+
+EDU = "1234:11e8"
+NVME = ("nvme", "1b36:0010", 1)
+# What the kernel says once, in addition to what is wrong.
+GOES_ON = r"DMAR: DMA remapping stays off, the machine goes on without"
+DISK = tuple(f"nvme.traffic.{what}" for what in ("write", "verify"))
+
+# dma_set_mask() has forgotten that bounced mappings exist, which then are not
+# synchronised any more.
+RESYNC = ("edu32.mask-change",)
+
+
+def edu(bits, slot):
+    """A card with an address mask."""
+    return ["-device", f"edu,id=edu{bits},bus=pcie.0,addr={slot:x},"
+            f"dma_mask={(1 << bits) - 1:#x}"]
+
+
+def disk(images):
+    """The disk, which reaches all memory."""
+    return [*blockdevs(images), "-device", "nvme,id=nvme,bus=pcie.0,addr=7,"
+            "drive=disk-nvme,serial=nvme"]
+
+
+def one_of_each(images):
+    """A disk with 64 bits and a card with 32, which has to be helped."""
+    return disk(images) + edu(32, 8)
+
+
+def two_devices(name, modes, **more):
+    """A machine with one of each."""
+    return Machine(
+        name=name, modes=modes, cpus=2, disks=("nvme",),
+        roles=("nvme", "edu32"), devices=one_of_each,
+        ids=(NVME, ("edu32", EDU, 1)), **more)
+
+
+# --- tables that are broken -------------------------------------------------
+
+def broken(case):
+    """The mode that boots with a broken DMAR."""
+    change = functools.partial(dmar.install, change=case.change,
+                               ones=case.ones)
+    if case.off:
+        # Swiotlb is there when the IOMMU is not.
+        return Mode(f"rig.mib=8 {case.words}", case.what, None,
+                    says=(case.says, GOES_ON), firmware=change, bounce="yes",
+                    known=RESYNC)
+    return Mode(f"rig.mib=8 {case.words}", case.what, "DMA-FQ",
+                says=(case.says,), firmware=change, bounce="no")
+
+
+DMAR = two_devices(
+    "dmar", {name: broken(case) for name, case in dmar.CASES.items()},
+    memory="5G", plan="short", required=(*DISK, "edu32.run"))
+
+# --- memory that firmware keeps for a device --------------------------------
+
+# Between two domains the device has none: VT-d takes its context entry away
+# before it writes the next one.
+RMRR = Machine(
+    name="rmrr",
+    memory="2G",
+    cpus=2,
+    modes={
+        "switch": Mode(
+            f"{dmar.SPARE_WORDS} rig.region={dmar.SPARE:#x}",
+            "DMA to an RMRR while domains are replaced", "DMA-FQ",
+            firmware=functools.partial(dmar.install, change=dmar.rmrr),
+            known=("rmrr.switch.data",),
+            known_log=(r"DMAR: DRHD: handling fault status",
+                       r"DMAR: \[DMA .* fault addr 0x3000",
+                       r"iova=0x3000")),
+    },
+    disks=(),
+    roles=("edu32",),
+    required=("rmrr.DMA.data", "rmrr.switch.data", "rmrr.after.data"),
+    devices=lambda images: edu(32, 8),
+    ids=(("edu32", EDU, 1),),
+    plan="switch",
+)
+
+# --- memory that comes later ------------------------------------------------
+
+GROW = two_devices(
+    "grow", {
+        "lazy": Mode("iommu.strict=0 rig.mib=8", "memory comes, translated",
+                     "DMA-FQ", bounce="no"),
+        "pt": Mode("iommu=pt rig.mib=8", "memory comes, pass-through",
+                   "identity", bounce="no",
+                   known=("edu32.no-bounce", *RESYNC)),
+    },
+    memory="2G", more_memory=",slots=2,maxmem=8G", plan="grow",
+    required=(*DISK, "edu32.run", "edu32.grown.streaming-above-4g",
+              "edu32.grown.streaming-above-mask"))
+
+# --- every mask -------------------------------------------------------------
+
+BITS = (28, 30, 32, 36, 40, 64)
+CARDS = tuple(f"edu{bits}" for bits in BITS)
+
+
+def all_masks(images):
+    """Cards with six masks, one network card with 32 bits and one with 64."""
+    args = disk(images)
+    for role in ("nic1", "nic32"):
+        args += ["-netdev", f"hubport,id=net-{role},hubid=0"]
+    args += ["-device", "e1000e,id=nic1,bus=pcie.0,addr=5,netdev=net-nic1,"
+             "romfile=,mac=52:54:00:07:00:02",
+             "-device", "e1000,id=nic32,bus=pcie.0,addr=6,netdev=net-nic32,"
+             "romfile=,mac=52:54:00:07:00:03"]
+    for number, bits in enumerate(BITS):
+        args += edu(bits, 0x11 + number)
+    return args
+
+
+# Swiotlb's pool lies above what 28 and 30 bits reach: refused, with a warning.
+ABOVE_MASK = ("streaming-above-mask", "streaming-above-4g", "scatterlist",
+              "sync-reuse", "random", "masks-differ")
+BOUNCING = {
+    "known": (*(f"{card}.{test}" for card in ("edu28", "edu30")
+                for test in ABOVE_MASK),
+              *(f"{card}.mask-change" for card in CARDS)),
+    "known_log": (r"swiotlb addr \S+ overflow \(mask [37]?f{6,7},",),
+}
+# What windows will spare the devices that do not reach all memory.
+BOUNCED = tuple(f"{role}.no-bounce" for role in (*CARDS, "nic32"))
+
+MASKS = Machine(
+    name="masks",
+    memory="6G",
+    cpus=2,
+    modes={
+        "lazy": Mode("iommu.strict=0 rig.mib=8", "translated, flushes batched",
+                     "DMA-FQ", bounce="no"),
+        "strict": Mode("iommu.strict=1 rig.mib=8",
+                       "translated, flush at each unmap", "DMA", bounce="no"),
+        "pt": Mode("iommu=pt rig.mib=8", "pass-through", "identity",
+                   bounce="no", known=(*BOUNCING["known"], *BOUNCED),
+                   known_log=BOUNCING["known_log"]),
+        "pt-off": Mode("iommu=pt iommu.windows=off rig.mib=8",
+                       "pass-through, without windows", "identity",
+                       bounce="yes", **BOUNCING),
+        "none": Mode("rig.mib=8", "without IOMMU", None, iommu=False,
+                     bounce="yes", **BOUNCING),
+        "off": Mode("intel_iommu=off rig.mib=8", "IOMMU switched off", None,
+                    bounce="yes", **BOUNCING),
+        "soft": Mode("iommu=soft rig.mib=8", "swiotlb asked for", "DMA-FQ",
+                     bounce="no"),
+        "noforce": Mode("swiotlb=noforce rig.mib=8", "swiotlb forbidden",
+                        "DMA-FQ", bounce="no"),
+    },
+    disks=("nvme",),
+    roles=("nvme", "nic1", "nic32", *CARDS),
+    required=(*DISK, *(f"{card}.run" for card in CARDS),
+              *(f"{nic}.{what}" for nic in ("nic32", "nic32.back")
+                for what in ("send", "receive", "through-card"))),
+    devices=all_masks,
+    ids=(NVME, ("nic1", "8086:10d3", 1), ("nic32", "8086:100e", 1),
+         *((card, EDU, number) for number, card in enumerate(CARDS, 1))),
+    plan="short",
+)
+
+ALL = (DMAR, RMRR, GROW, MASKS)
