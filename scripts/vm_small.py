@@ -65,23 +65,31 @@ DMAR = two_devices(
 
 # Between two domains the device has none: VT-d takes its context entry away
 # before it writes the next one.
+SWITCH_KNOWN = {
+    "known": ("rmrr.switch.data",),
+    "known_log": (r"DMAR: DRHD: handling fault status",
+                  r"DMAR: \[DMA .* fault addr 0x3000", r"iova=0x3000"),
+}
+
+
+def reserved(words, what, domain):
+    """A mode with a region for the edu card."""
+    return Mode(f"{words} {dmar.SPARE_WORDS} rig.region={dmar.SPARE:#x}",
+                f"DMA to an RMRR while domains are replaced, {what}", domain,
+                firmware=functools.partial(dmar.install, change=dmar.rmrr),
+                **SWITCH_KNOWN)
+
+
 RMRR = Machine(
     name="rmrr",
-    memory="2G",
+    memory="5G",
     cpus=2,
-    modes={
-        "switch": Mode(
-            f"{dmar.SPARE_WORDS} rig.region={dmar.SPARE:#x}",
-            "DMA to an RMRR while domains are replaced", "DMA-FQ",
-            firmware=functools.partial(dmar.install, change=dmar.rmrr),
-            known=("rmrr.switch.data",),
-            known_log=(r"DMAR: DRHD: handling fault status",
-                       r"DMAR: \[DMA .* fault addr 0x3000",
-                       r"iova=0x3000")),
-    },
+    modes={"lazy": reserved("iommu.strict=0", "translated", "DMA-FQ"),
+           "pt": reserved("iommu=pt", "pass-through", "identity")},
     disks=(),
     roles=("edu32",),
-    required=("rmrr.DMA.data", "rmrr.switch.data", "rmrr.after.data"),
+    required=("rmrr.DMA.data", "rmrr.switch.data", "rmrr.after.data",
+              "rmrr.bind-3.data"),
     devices=lambda images: edu(32, 8),
     ids=(("edu32", EDU, 1),),
     plan="switch",
