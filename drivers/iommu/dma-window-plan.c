@@ -165,6 +165,16 @@ static int plan_add_bridge(struct dma_window_plan *plan, struct device *dev)
 	return 0;
 }
 
+static bool plan_has_memory(struct dma_window_plan *plan)
+{
+	unsigned int i;
+
+	for (i = 0; i < plan->count; i++)
+		if (plan->ranges[i].memory && plan->ranges[i].first < SZ_4G)
+			return true;
+	return false;
+}
+
 /**
  * dma_window_plan_start - collect what is where in the machine
  * @plan: filled with 0; dma_window_plan_end() is due in any case
@@ -186,7 +196,10 @@ int dma_window_plan_start(struct dma_window_plan *plan)
 	/* Resources within those that are found are passed over. */
 	ret = walk_iomem_res_desc(IORES_DESC_NONE, IORESOURCE_MEM, 0, U64_MAX,
 				  plan, plan_add_resource);
-	return ret == -EINVAL ? 0 : ret;
+	if (ret && ret != -EINVAL)
+		return ret;
+	/* Where memory is no resource, it may be anywhere. */
+	return plan_has_memory(plan) ? 0 : plan_add(plan, 0, highest, true);
 }
 
 /**
@@ -265,6 +278,7 @@ int dma_window_plan_apply(struct dma_window_plan *plan,
 	if (ret)
 		return ret;
 	iommu_dma_windows(domain)->carved = hole.carved;
+	iommu_dma_windows(domain)->highest = dma_window_highest();
 	return map_direct(domain, 0, hole.first - 1) ?:
 	       map_direct(domain, hole.last + 1, last);
 }

@@ -21,6 +21,7 @@
  * @lock: protects the changes of @used and of the sign of @live
  * @retired: next of the domains that were replaced while drivers were bound;
  *	belongs to the IOMMU group
+ * @highest: what the devices would have to reach to need none, or 0
  * @count: number of @windows
  * @windows: sorted by address, disjoint
  *
@@ -35,6 +36,7 @@ struct dma_windows {
 	bool carved;
 	spinlock_t lock;
 	struct iommu_domain *retired;
+	u64 highest;
 	unsigned int count;
 	struct dma_window windows[];
 };
