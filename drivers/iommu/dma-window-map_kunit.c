@@ -19,7 +19,7 @@
 #define AREA_ORDER	5
 #define AREA_SIZE	(PAGE_SIZE << AREA_ORDER)
 /* Where the first half of the block is seen, and where else there is room */
-#define DIRECT_AT	(1ULL << 40)
+#define DIRECT_AT	BIT_ULL(40)
 #define TRANSLATED_AT	0x10000000ULL
 #define TRANSLATED_SIZE	SZ_4M
 

@@ -27,8 +27,9 @@
 #include <linux/swiotlb.h>
 
 #include "dma-window-plan.h"
+#include "iommu-priv.h"
 
-/* Pages of a direct window; 256 TiB in pages of 1 GiB, 512 GiB in those of 2 MiB */
+/* Pages of a domain: 256 TiB in those of 1 GiB, 512 GiB in those of 2 MiB */
 #define LEAVES_MAX	BIT_ULL(18)
 #define LARGE_PAGE	SZ_2M
 
@@ -78,11 +79,14 @@ u64 dma_window_highest(void)
  * @mask: its dma_mask
  * @coherent_mask: its coherent_dma_mask
  *
+ * A mask of 0 is one that the device has no use for.
+ *
  * Return: the address.
  */
 u64 dma_window_reach(struct device *dev, u64 mask, u64 coherent_mask)
 {
-	return min_not_zero(min(mask, coherent_mask), dev->bus_dma_limit);
+	return min_not_zero(min_not_zero(mask, coherent_mask),
+			    dev->bus_dma_limit) ?: U64_MAX;
 }
 
 static int plan_add(struct dma_window_plan *plan, u64 first, u64 last,
@@ -148,13 +152,14 @@ static int plan_add_reserved(struct dma_window_plan *plan, struct device *dev)
 /* What the bus routes to other devices never gets to the IOMMU. */
 static int plan_add_bridge(struct dma_window_plan *plan, struct device *dev)
 {
+	struct pci_host_bridge *bridge;
 	struct resource_entry *window;
 	int ret;
 
 	if (!dev_is_pci(dev))
 		return 0;
-	resource_list_for_each_entry(window,
-		&pci_find_host_bridge(to_pci_dev(dev)->bus)->windows) {
+	bridge = pci_find_host_bridge(to_pci_dev(dev)->bus);
+	resource_list_for_each_entry(window, &bridge->windows) {
 		if (resource_type(window->res) != IORESOURCE_MEM)
 			continue;
 		ret = plan_add(plan, window->res->start - window->offset,
@@ -229,8 +234,7 @@ static int map_direct(struct iommu_domain *domain, u64 first, u64 last)
 {
 	if (last < first)
 		return 0;
-	return iommu_map(domain, first, first, last - first + 1,
-			 IOMMU_READ | IOMMU_WRITE | IOMMU_CACHE, GFP_KERNEL);
+	return iommu_map_window(domain, first, last - first + 1);
 }
 
 /**
@@ -242,7 +246,7 @@ static int map_direct(struct iommu_domain *domain, u64 first, u64 last)
  *
  * Context: process, may sleep
  * Return: 0, -ENOSPC when there is no room below @limit, -E2BIG when the pages
- * of the IOMMU are too small for so much memory, or what iommu_map() says. The
+ * of the IOMMU are too small for so much memory, or what mapping says. The
  * domain is of no use then.
  */
 int dma_window_plan_apply(struct dma_window_plan *plan,

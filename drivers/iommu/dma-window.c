@@ -8,9 +8,9 @@
  * masks in between. "last" is inclusive everywhere.
  */
 #include <linux/align.h>
+#include <linux/bitops.h>
 #include <linux/cleanup.h>
 #include <linux/export.h>
-#include <linux/log2.h>
 #include <linux/minmax.h>
 #include <linux/overflow.h>
 #include <linux/sizes.h>
@@ -191,7 +191,7 @@ int dma_window_find_hole(const struct dma_window_range *ranges,
 	int carving;
 
 	limit = min_t(u64, limit, BIT_ULL(56) - 1);
-	size = rounddown_pow_of_two(limit + 1);
+	size = BIT_ULL(fls64(limit + 1) - 1);
 	size = min(size >> (size > SZ_2G ? 2 : 1), HOLE_MAX);
 	for (; size >= HOLE_MIN; size /= 2) {
 		for (carving = 0; carving <= carve; carving++) {

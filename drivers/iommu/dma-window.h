@@ -18,7 +18,7 @@
  * @used: an address in a direct window was given out
  * @carved: there is memory behind bus addresses of a translated window that is
  *	only reached through it
- * @lock: protects the changes of @used and of the sign of @live
+ * @lock: held while @used is set, or the sign of @live changes
  * @retired: next of the domains that were replaced while drivers were bound;
  *	belongs to the IOMMU group
  * @highest: what the devices would have to reach to need none, or 0
@@ -34,6 +34,7 @@ struct dma_windows {
 	bool passthrough;
 	bool used;
 	bool carved;
+	/* Held while @used is set, or the sign of @live changes */
 	spinlock_t lock;
 	struct iommu_domain *retired;
 	u64 highest;
@@ -133,6 +134,7 @@ static inline bool dma_windows_to_phys(const struct dma_windows *set,
 {
 	const struct dma_window *w;
 
+	/* As above */
 	if (smp_load_acquire(&set->passthrough)) {
 		*phys = bus;
 		return true;

@@ -3,6 +3,7 @@
  * KUnit tests of sets of DMA windows and of the search for a hole.
  */
 #include <kunit/test.h>
+#include <linux/array_size.h>
 #include <linux/err.h>
 #include <linux/minmax.h>
 #include <linux/prandom.h>
@@ -42,8 +43,6 @@ static struct dma_windows *windows(struct kunit *test,
 	return set;
 }
 
-#define WINDOWS(test, w)	windows(test, w, ARRAY_SIZE(w))
-
 /* Where @phys is seen, 0 if it is not: no window of the tests gives out 0. */
 static dma_addr_t to_bus(struct dma_windows *set, phys_addr_t phys, size_t size,
 			 u64 limit)
@@ -77,7 +76,7 @@ static void windows_like_pass_through(struct kunit *test)
 		DIRECT(0, SZ_1G - 1, 0),
 		DIRECT(SZ_2G, 6ULL * SZ_1G - 1, SZ_2G),
 	};
-	struct dma_windows *set = WINDOWS(test, w);
+	struct dma_windows *set = windows(test, w, ARRAY_SIZE(w));
 	phys_addr_t phys;
 
 	expect_direct(test, set, SZ_4K, SZ_4K);
@@ -106,7 +105,7 @@ static void windows_like_power(struct kunit *test)
 		DIRECT(1ULL << 59, (1ULL << 59) + SZ_64G - 1, 0),
 		TRANSLATED(SZ_4K, SZ_2G - 1),
 	};
-	struct dma_windows *set = WINDOWS(test, w);
+	struct dma_windows *set = windows(test, w, ARRAY_SIZE(w));
 
 	expect_direct(test, set, 0, 1ULL << 59);
 	expect_direct(test, set, SZ_64G - SZ_4K, (1ULL << 59) + SZ_64G - SZ_4K);
@@ -123,7 +122,7 @@ static void windows_like_gart(struct kunit *test)
 		TRANSLATED(0x10000000, 0x13ffffff),
 		DIRECT(0x14000000, 0xffffffff, 0x14000000),
 	};
-	struct dma_windows *set = WINDOWS(test, w);
+	struct dma_windows *set = windows(test, w, ARRAY_SIZE(w));
 
 	expect_direct(test, set, 0x0ffff000, 0x0ffff000);
 	expect_not_direct(test, set, 0x10000000);
@@ -138,14 +137,14 @@ static void windows_of_one_kind(struct kunit *test)
 	static const struct dma_window translated[] = {
 		TRANSLATED(SZ_1M, SZ_1G),
 	};
-	struct dma_windows *set = WINDOWS(test, direct);
+	struct dma_windows *set = windows(test, direct, ARRAY_SIZE(direct));
 	phys_addr_t phys;
 
 	KUNIT_EXPECT_NULL(test, dma_windows_translated(set));
 	KUNIT_EXPECT_FALSE(test, dma_windows_enter(set));
 	KUNIT_EXPECT_TRUE(test, dma_windows_use_direct(set));
 	expect_direct(test, set, SZ_1M, SZ_1M);
-	set = WINDOWS(test, translated);
+	set = windows(test, translated, ARRAY_SIZE(translated));
 	expect_not_direct(test, set, SZ_1M);
 	KUNIT_EXPECT_FALSE(test, dma_windows_to_phys(set, SZ_1M, &phys));
 }
@@ -291,7 +290,7 @@ static void windows_close_and_open(struct kunit *test)
 	static const struct dma_window w[] = {
 		DIRECT(0, SZ_1G - 1, 0), TRANSLATED(SZ_1G, SZ_2G - 1),
 	};
-	struct dma_windows *set = WINDOWS(test, w);
+	struct dma_windows *set = windows(test, w, ARRAY_SIZE(w));
 
 	KUNIT_EXPECT_TRUE(test, dma_windows_enter(set));
 	KUNIT_EXPECT_FALSE(test, dma_windows_close(set, false));
@@ -316,7 +315,7 @@ static void windows_pass_through(struct kunit *test)
 	static const struct dma_window w[] = {
 		DIRECT(0, SZ_1G - 1, 0), TRANSLATED(SZ_1G, SZ_2G - 1),
 	};
-	struct dma_windows *set = WINDOWS(test, w);
+	struct dma_windows *set = windows(test, w, ARRAY_SIZE(w));
 
 	KUNIT_ASSERT_TRUE(test, dma_windows_close(set, false));
 	expect_not_direct(test, set, SZ_1G);
