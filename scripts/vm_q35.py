@@ -18,15 +18,6 @@ LAYERS = (
 )
 ALL_STATS = tuple((device, "stats") for device, _ in LAYERS)
 
-# Nothing remaps for a device in pass-through, and swiotlb's pool lies above
-# what 28 bits reach: the mapping is refused, with a warning.
-PT_KNOWN = {
-    "known": tuple(f"edu0.{name}" for name in (
-        "streaming-above-mask", "streaming-above-4g", "scatterlist",
-        "sync-reuse", "random", "masks-differ", "mask-change")),
-    "known_log": (r"swiotlb addr \S+ overflow \(mask f{7},",),
-}
-
 # pciehp takes its two locks in both orders in one function; lockdep sees it as
 # soon as a card is unplugged. Nothing but PCI hot-plug is involved.
 PCIEHP_KNOWN = (r"trying to acquire lock:\n\S+ \(&ctrl->reset_lock\).* "
@@ -41,12 +32,12 @@ Q35_MODES = {
     "pt": Mode("iommu=usedac,bogus,pt", "pass-through", "identity",
                says=(r"iommu: unknown word 'bogus' ignored, accepted are: .*"
                      r"\bnopt\b",),
-               layers=ALL_STATS, **PT_KNOWN),
+               layers=ALL_STATS, bounce="no"),
     "layers": Mode("iommu.strict=0 dma_layer_fault=2,0,0,-1",
                    "lazy, with layers on every device", "DMA-FQ",
                    layers=LAYERS, kunit=True),
     "layers-pt": Mode("iommu=pt", "pass-through, with layers on every device",
-                      "identity", layers=LAYERS, **PT_KNOWN),
+                      "identity", layers=LAYERS),
     "plain": Mode("iommu.strict=0", "lazy, without any layer", "DMA-FQ"),
     "debug": Mode("iommu.strict=0", "debug kernel, lazy, with layers",
                   "DMA-FQ", slow=True, layers=LAYERS, kunit=True,
