@@ -30,6 +30,12 @@ def of_report(lines):
     return found
 
 
+def translated(lines):
+    """The roles whose devices have direct windows and a translated one."""
+    return {role for role, windows in of_report(lines).items()
+            if {win.kind for win in windows} == {"direct", "translated"}}
+
+
 def memory_of(console):
     """[(first, last), ...] of the memory that the firmware states."""
     return sorted((int(first, 16), int(last, 16))
