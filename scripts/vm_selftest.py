@@ -202,10 +202,9 @@ class Windows(unittest.TestCase):
 
     @staticmethod
     def windows(*words):
-        """As the guest sends them."""
-        return vm_windows.of_report(
-            f"# window: edu window: {kind} first={first:#x} last={last:#x}"
-            for kind, first, last in words)["edu"]
+        """As dma-path states them."""
+        return vm_windows.of_record({"windows": [
+            f"{kind}:{first:#x}-{last:#x}" for kind, first, last in words]})
 
     def test_right(self):
         """Windows of a limited device, and of one that needs none."""

@@ -4,9 +4,8 @@
 import dataclasses
 import re
 
-LINE = re.compile(r"# window: (\S+) window: (direct|translated) "
-                  r"first=(0x[0-9a-f]+) last=(0x[0-9a-f]+)$")
-MAP = re.compile(r"BIOS-e820: \[mem (0x[0-9a-f]+)-(0x[0-9a-f]+)\] (?:usable|"
+WINDOW = re.compile(r"(direct|translated):(0x[0-9a-f]+)-(0x[0-9a-f]+)$")
+MAP = re.compile(r"BIOS-e820: \[mem (0x[0-9a-f]+)-(0x[0-9a-f]+)\] +(?:usable|"
                  r"System RAM)")
 
 
@@ -19,21 +18,16 @@ class Window:
     kind: str
 
 
-def of_report(lines):
-    """{role: [Window, ...]} in the order in which the kernel states them."""
-    found = {}
-    for line in lines:
-        match = LINE.match(line)
-        if match:
-            found.setdefault(match[1], []).append(
-                Window(int(match[3], 16), int(match[4], 16), match[2]))
-    return found
+def of_record(record):
+    """The windows that dma-path --json states for a device, in its order."""
+    return [Window(int(first, 16), int(last, 16), kind)
+            for kind, first, last in (WINDOW.match(word).groups()
+                                      for word in record["windows"] or ())]
 
 
-def translated(lines):
-    """The roles whose devices have direct windows and a translated one."""
-    return {role for role, windows in of_report(lines).items()
-            if {win.kind for win in windows} == {"direct", "translated"}}
+def translated(record):
+    """Are some of a device's windows direct, and one translated?"""
+    return {win.kind for win in of_record(record)} == {"direct", "translated"}
 
 
 def memory_of(console):
@@ -76,13 +70,13 @@ def complaints(windows, mask, memory, plain=False):
     return wrong
 
 
-def check(judge, lines, console, masks):
-    """One result for each device under test: {role: mask}."""
-    windows = of_report(lines)
+def check(judge, records, console):
+    """One result for each device under test: {role: record}."""
     memory = memory_of(console)
-    for role, mask in masks.items():
+    for role, record in records.items():
         # The tests of the edu cards change their masks.
         plain = not role.startswith("edu")
-        wrong = (complaints(windows[role], mask, memory, plain)
-                 if role in windows and memory else ["none stated"])
+        wrong = complaints(
+            of_record(record), int(record["dma_mask"], 16), memory, plain) \
+            if memory else ["the firmware states no memory"]
         judge.add(f"{role}.windows", not wrong, wrong)
