@@ -29,6 +29,7 @@ class Mode:
     firmware: object = None     # changes the ACPI tables before the boot
     bounce: str = None      # "no": nothing may be bounced, "yes": something is
     iommu: bool = True      # the machine has one
+    windows: bool = False   # each device's windows are checked
 
 
 @dataclasses.dataclass(frozen=True)

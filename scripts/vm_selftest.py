@@ -9,6 +9,7 @@ import vm_gdb
 import vm_ktap
 import vm_log
 import vm_q35
+import vm_windows
 
 NOTICED = """\
 WARNING: at swiotlb_map+0x1f4/0x290, CPU#0: sh/473
@@ -57,6 +58,8 @@ KNOWN = ["------------[ cut here ]------------",
          "WARNING: at swiotlb_map+0x1f4/0x290", "Call Trace:",
          "---[ end trace 0000000000000000 ]---"]
 
+SWIOTLB_KNOWN = (r"swiotlb addr \S+ overflow \(mask f{7},",)
+
 LOCKS = ["WARNING: possible circular locking dependency detected",
          "7.3.4 #1 Not tainted",
          "------------------------------------------------------",
@@ -88,7 +91,7 @@ class Log(unittest.TestCase):
 
     def test_known(self):
         """A known report is left out, the same without the pattern not."""
-        known = vm_q35.PT_KNOWN["known_log"]
+        known = SWIOTLB_KNOWN
         text = "\n".join(["a", *KNOWN, "b"])
         self.assertEqual(vm_log.complaints(text, known), [])
         self.assertTrue(vm_log.complaints(text))
@@ -104,7 +107,7 @@ class Log(unittest.TestCase):
 
     def test_not_known(self):
         """Other reports stay, before, after and cut off."""
-        known = vm_q35.PT_KNOWN["known_log"]
+        known = SWIOTLB_KNOWN
         other = [KNOWN[0], "edu: something else", *KNOWN[2:]]
         for lines in (KNOWN + other, other + KNOWN, other[:3],
                       other[:3] + KNOWN):
@@ -191,6 +194,54 @@ class Dmar(unittest.TestCase):
             self.assertEqual(sum(memory.read(0x100000, 44)) & 255, 0)
 
 
+class Windows(unittest.TestCase):
+    """vm_windows"""
+
+    MEMORY = [(0x100000, 0x7fffffff), (0x100000000, 0x1ffffffff)]
+    LOW, HIGH = MEMORY[0][1], MEMORY[1][1]
+
+    @staticmethod
+    def windows(*words):
+        """As dma-path states them."""
+        return vm_windows.of_record({"windows": [
+            f"{kind}:{first:#x}-{last:#x}" for kind, first, last in words]})
+
+    def test_right(self):
+        """Windows of a limited device, and of one that needs none."""
+        for mask, words in (
+                (0xffffffff, (("direct", 0, self.LOW),
+                              ("translated", self.LOW + 1, 0xffffffff))),
+                (1 << 40, (("direct", 0, self.HIGH),))):
+            self.assertEqual(vm_windows.complaints(
+                self.windows(*words), mask, self.MEMORY, True), [])
+
+    def test_wrong(self):
+        """Each mistake is noticed."""
+        direct = ("direct", 0, self.LOW)
+        for mask, words in (
+                (0xffffffff, (direct,)),
+                (0xffffffff, (("translated", 0x1000, 0xffffffff),)),
+                (0xffffffff, (direct, ("translated", self.LOW, 0xffffffff))),
+                (0xffffffff, (direct, ("translated", self.LOW + 1, 1 << 32))),
+                (0xffffffff, (("translated", self.LOW + 1, 0xffffffff),
+                              direct)),
+                (0xffffffff, (direct, ("translated", 0xffffffff, 1 << 31))),
+                (1 << 40, (direct,)),
+                (1 << 40, (("direct", 0, self.HIGH),
+                           ("translated", self.HIGH + 1, 1 << 39)))):
+            with self.subTest(words):
+                self.assertTrue(vm_windows.complaints(
+                    self.windows(*words), mask, self.MEMORY, True))
+
+    def test_memory(self):
+        """The memory of the machine, from the kernel's log."""
+        self.assertEqual(vm_windows.memory_of(
+            "BIOS-e820: [mem 0x0000000000100000-0x000000007fffffff] usable\n"
+            "BIOS-e820: [mem 0x00000000fffc0000-0x00000000ffffffff] reserved\n"
+            "BIOS-e820: [mem 0x0000000100000000-0x00000001ffffffff] usable"),
+            self.MEMORY)
+
+
 class Ktap(unittest.TestCase):
     """vm_ktap"""
 
@@ -227,5 +278,5 @@ def run():
     """True when everything passed."""
     suite = unittest.TestSuite(
         unittest.defaultTestLoader.loadTestsFromTestCase(case)
-        for case in (Log, Dmar, Ktap))
+        for case in (Log, Dmar, Windows, Ktap))
     return unittest.TextTestRunner(verbosity=1).run(suite).wasSuccessful()

@@ -4,6 +4,7 @@
 import functools
 
 import dmar
+import vm_q35
 from vm_machine import Machine, Mode, blockdevs
 
 EDU = "1234:11e8"
@@ -63,21 +64,12 @@ DMAR = two_devices(
 
 # --- memory that firmware keeps for a device --------------------------------
 
-# Between two domains the device has none: VT-d takes its context entry away
-# before it writes the next one.
-SWITCH_KNOWN = {
-    "known": ("rmrr.switch.data",),
-    "known_log": (r"DMAR: DRHD: handling fault status",
-                  r"DMAR: \[DMA .* fault addr 0x3000", r"iova=0x3000"),
-}
-
 
 def reserved(words, what, domain):
     """A mode with a region for the edu card."""
     return Mode(f"{words} {dmar.SPARE_WORDS} rig.region={dmar.SPARE:#x}",
                 f"DMA to an RMRR while domains are replaced, {what}", domain,
-                firmware=functools.partial(dmar.install, change=dmar.rmrr),
-                **SWITCH_KNOWN)
+                firmware=functools.partial(dmar.install, change=dmar.rmrr))
 
 
 RMRR = Machine(
@@ -102,8 +94,7 @@ GROW = two_devices(
         "lazy": Mode("iommu.strict=0 rig.mib=8", "memory comes, translated",
                      "DMA-FQ", bounce="no"),
         "pt": Mode("iommu=pt rig.mib=8", "memory comes, pass-through",
-                   "identity", bounce="no",
-                   known=("edu32.no-bounce", *RESYNC)),
+                   "identity", bounce="no", windows=True),
     },
     memory="2G", more_memory=",slots=2,maxmem=8G", plan="grow",
     required=(*DISK, "edu32.run", "edu32.grown.streaming-above-4g",
@@ -138,9 +129,8 @@ BOUNCING = {
               *(f"{card}.mask-change" for card in CARDS)),
     "known_log": (r"swiotlb addr \S+ overflow \(mask [37]?f{6,7},",),
 }
-# What windows will spare the devices that do not reach all memory.
-BOUNCED = tuple(f"{role}.no-bounce" for role in (*CARDS, "nic32"))
-
+NARROWED = tuple(f"{card}.{name}" for card in ("edu28", "edu30")
+                 for name in (*vm_q35.NARROWED, "no-bounce"))
 MASKS = Machine(
     name="masks",
     memory="6G",
@@ -151,8 +141,10 @@ MASKS = Machine(
         "strict": Mode("iommu.strict=1 rig.mib=8",
                        "translated, flush at each unmap", "DMA", bounce="no"),
         "pt": Mode("iommu=pt rig.mib=8", "pass-through", "identity",
-                   bounce="no", known=(*BOUNCING["known"], *BOUNCED),
-                   known_log=BOUNCING["known_log"]),
+                   bounce="no", windows=True, known=NARROWED),
+        "pt-noforce": Mode("iommu=pt swiotlb=noforce rig.mib=8",
+                           "pass-through, swiotlb forbidden", "identity",
+                           bounce="no", windows=True, known=NARROWED),
         "pt-off": Mode("iommu=pt iommu.windows=off rig.mib=8",
                        "pass-through, without windows", "identity",
                        bounce="yes", **BOUNCING),

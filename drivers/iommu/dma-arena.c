@@ -62,6 +62,20 @@ bool dma_arena_wanted(struct device *dev)
 	return dma_arena_default && !dev->iommu->iova_rcache;
 }
 
+/* A device may have several domains that use parts of the address space. */
+static void dma_arena_show(struct dma_arena *arena, struct iommu_domain *domain,
+			   struct device *dev)
+{
+	char name[64];
+
+	if (domain->geometry.aperture_start)
+		snprintf(name, sizeof(name), "%s@%#llx", dev_name(dev),
+			 (u64)domain->geometry.aperture_start);
+	else
+		strscpy(name, dev_name(dev));
+	iova_arenas_show_in_debugfs(arena->space, name);
+}
+
 /**
  * dma_arena_create - the addresses of a new domain
  * @domain: domain
@@ -88,7 +102,7 @@ struct dma_arena *dma_arena_create(struct iommu_domain *domain,
 	arena->space = iova_arenas_create(1UL << shift, start, end >> shift);
 	if (!arena->space)
 		return NULL;
-	iova_arenas_show_in_debugfs(arena->space, dev_name(dev));
+	dma_arena_show(arena, domain, dev);
 	return no_free_ptr(arena);
 }
 

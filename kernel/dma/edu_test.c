@@ -640,7 +640,8 @@ static int edu_stale_address(struct edu *edu)
 
 	if (!domain || !(domain->type & __IOMMU_DOMAIN_DMA_API))
 		return edu_fail(edu, EDU_SKIP, "no IOMMU translates");
-	page = edu_block_below(edu);
+	/* What lies below the mask may be seen without a mapping. */
+	page = edu_block_high();
 	if (!page)
 		return -ENOMEM;
 	err = edu_use_stale(edu, page, domain->type == IOMMU_DOMAIN_DMA_FQ);

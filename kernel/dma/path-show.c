@@ -60,19 +60,67 @@ static void out_masks(struct dma_path_out *out, struct device *dev)
 	out_field(out, "coherent_mask", "0x%llx", dev->coherent_dma_mask);
 }
 
+static const char *window_kind(const struct iommu_dma_status_window *window)
+{
+	return window->direct ? "direct" : "translated";
+}
+
+/* One line for each, as the addresses of the memory may be others. */
+static void out_each_window(struct dma_path_out *out,
+			    const struct iommu_dma_status *iommu)
+{
+	const struct iommu_dma_status_window *w;
+
+	for (w = iommu->window; w < iommu->window + iommu->windows; w++) {
+		if (w->direct)
+			out_field(out, "window",
+				  "%s first=0x%llx last=0x%llx phys=0x%llx",
+				  window_kind(w), w->first, w->last, w->phys);
+		else
+			out_field(out, "window", "%s first=0x%llx last=0x%llx",
+				  window_kind(w), w->first, w->last);
+	}
+}
+
+/* Why it is not simply in pass-through: what does not reach all memory */
+static const char *windows_for(struct device *dev, u64 highest)
+{
+	bool coherent = dev->coherent_dma_mask < highest;
+
+	if (!highest)
+		return "backend";
+	if (dev->bus_dma_limit && dev->bus_dma_limit < highest)
+		return "bus";
+	if (dma_get_mask(dev) < highest)
+		return coherent ? "masks" : "dma_mask";
+	return coherent ? "coherent_mask" : "group";
+}
+
 static void out_windows(struct dma_path_out *out, struct dma_path *path,
 			const struct iommu_dma_status *iommu)
 {
 	struct device *dev = path->dev;
+	const char *comma = "";
+	unsigned int i;
 
-	if (path->base_iommu)
+	if (path->base_iommu && iommu->windows) {
+		out_key(out, "windows");
+		for (i = 0; i < iommu->windows; i++, comma = ",")
+			seq_printf(out->m, "%s%s:0x%llx-0x%llx", comma,
+				   window_kind(&iommu->window[i]),
+				   iommu->window[i].first,
+				   iommu->window[i].last);
+		if (!out->line)
+			seq_putc(out->m, '\n');
+	} else if (path->base_iommu) {
 		out_field(out, "windows", "translated:0x%llx-0x%llx",
 			  iommu->first, iommu->last);
-	else if (dma_path_is_direct(path) && !dev->dma_range_map)
+	} else if (dma_path_is_direct(path) && !dev->dma_range_map) {
 		out_field(out, "windows", "direct:0x0-0x%llx",
 			  (u64)PFN_PHYS(max_pfn) - 1);
-	else
+	} else {
 		out_field(out, "windows", "-");
+	}
 }
 
 static void out_domain(struct dma_path_out *out, struct dma_path *path)
@@ -82,6 +130,13 @@ static void out_domain(struct dma_path_out *out, struct dma_path *path)
 	iommu_dma_get_status(path->dev, &iommu);
 	out_field(out, "domain", "%s", iommu.type);
 	out_windows(out, path, &iommu);
+	if (path->base_iommu && iommu.windows)
+		out_field(out, "windows_for", "%s",
+			  windows_for(path->dev, iommu.highest));
+	else
+		out_field(out, "windows_for", "-");
+	if (path->base_iommu && !out->line)
+		out_each_window(out, &iommu);
 	if (path->base_iommu)
 		out_field(out, "flushes", "%llu", iommu.flushes);
 	else

@@ -42,6 +42,7 @@ static const struct column columns[] = {
 	{ "backend", "BACKEND", false },
 	{ "layers", "LAYERS", false },
 	{ "domain", "DOMAIN", false },
+	{ "windows_for", "WINDOWS", false },
 	{ "dma_mask", "MASK", true },
 	{ "coherent_mask", "COHERENT", true },
 	{ "live", "LIVE", true },

@@ -337,8 +337,14 @@ EXPORT_SYMBOL_GPL(soft_iommu_read_counts);
 static int soft_attach(struct iommu_domain *iommu_domain, struct device *dev,
 		       struct iommu_domain *old)
 {
-	to_soft_device(dev)->domain = to_soft_domain(iommu_domain);
-	return 0;
+	struct soft_device *soft = to_soft_device(dev);
+	int ret = 0;
+
+	if (soft->config.attach)
+		ret = soft->config.attach(iommu_domain, dev);
+	if (!ret)
+		soft->domain = to_soft_domain(iommu_domain);
+	return ret;
 }
 
 static int soft_attach_static(struct iommu_domain *iommu_domain,
@@ -473,7 +479,8 @@ static int soft_def_domain_type(struct device *dev)
 static bool soft_capable(struct device *dev, enum iommu_cap cap)
 {
 	return cap == IOMMU_CAP_CACHE_COHERENCY ||
-	       cap == IOMMU_CAP_DEFERRED_FLUSH;
+	       cap == IOMMU_CAP_DEFERRED_FLUSH ||
+	       to_soft_device(dev)->config.caps & BIT(cap);
 }
 
 static const struct iommu_ops soft_iommu_ops = {

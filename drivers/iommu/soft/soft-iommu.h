@@ -8,6 +8,7 @@
 #include <linux/types.h>
 
 struct device;
+struct iommu_domain;
 
 /**
  * enum soft_iommu_mode - the default domain of a device
@@ -35,9 +36,12 @@ enum soft_iommu_mode {
  * @stock: the domain keeps to the stock address allocator, and to the stock
  *	flush queue, where the kernel has others as well
  * @low_first: addresses below 4 GB are tried first, as for PCI devices
+ * @caps: further capabilities, a bit for each &enum iommu_cap
+ * @attach: asked before a domain with a page table is attached, with the
+ *	group's mutex held; an error is the result of that; may be NULL
  *
  * All of this belongs to the domain, of which the first device of a group
- * decides, except @dma_bits and @low_first.
+ * decides, except @dma_bits, @low_first, @caps and @attach.
  */
 struct soft_iommu_config {
 	enum soft_iommu_mode mode;
@@ -49,6 +53,8 @@ struct soft_iommu_config {
 	bool caching;
 	bool stock;
 	bool low_first;
+	unsigned long caps;
+	int (*attach)(struct iommu_domain *domain, struct device *dev);
 };
 
 /**

@@ -1,0 +1,721 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KUnit tests of mappings through DMA windows, on the software IOMMU: what the
+ * device reaches at each address is what was mapped.
+ */
+#include <kunit/test.h>
+#include <linux/dma-map-ops.h>
+#include <linux/dma-mapping.h>
+#include <linux/iommu.h>
+#include <linux/iommu-dma.h>
+#include <linux/minmax.h>
+#include <linux/prandom.h>
+#include <linux/scatterlist.h>
+#include <linux/sizes.h>
+
+#include "dma-window-plan.h"
+#include "soft/soft-iommu.h"
+
+#define AREA_ORDER	5
+#define AREA_SIZE	(PAGE_SIZE << AREA_ORDER)
+/* Where the first half of the block is seen, and where else there is room */
+#define DIRECT_AT	BIT_ULL(40)
+#define TRANSLATED_AT	0x10000000ULL
+#define TRANSLATED_SIZE	SZ_4M
+
+#define SG_ENTRIES	24
+#define SG_ROUNDS	400
+
+struct map_test {
+	struct device *dev;
+	struct page *block;
+	phys_addr_t phys;
+	struct rnd_state rnd;
+	struct scatterlist sg[SG_ENTRIES];
+	struct scatterlist before[SG_ENTRIES];
+};
+
+/* For callbacks of the software IOMMU; tests run one by one. */
+static struct {
+	struct dma_window windows[3];
+	unsigned int count;
+	int error;
+	unsigned int attached;
+} ask;
+
+/* The page table of the model is what does the direct windows, too. */
+static int attach_with_windows(struct iommu_domain *domain, struct device *dev)
+{
+	const struct dma_window *w;
+	int ret;
+
+	ret = iommu_dma_set_windows(domain, ask.windows, ask.count);
+	if (ret)
+		return ret;
+	for (w = ask.windows; w < ask.windows + ask.count; w++) {
+		if (w->kind != DMA_WINDOW_DIRECT)
+			continue;
+		ret = iommu_map(domain, w->first, w->phys,
+				w->last - w->first + 1,
+				IOMMU_READ | IOMMU_WRITE, GFP_KERNEL);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static int attach_or_not(struct iommu_domain *domain, struct device *dev)
+{
+	ask.attached++;
+	return ask.error;
+}
+
+static void make_device(struct kunit *test,
+			const struct soft_iommu_config *config)
+{
+	struct map_test *t = test->priv;
+
+	t->dev = soft_iommu_device_create(config, NULL);
+	if (IS_ERR(t->dev))
+		t->dev = NULL;
+	KUNIT_ASSERT_NOT_NULL(test, t->dev);
+}
+
+/* A device that sees the first half of the block, far up */
+static struct device *half_direct(struct kunit *test)
+{
+	const struct soft_iommu_config config = {
+		.iotlb_lg2 = 10,
+		.attach = attach_with_windows,
+	};
+	struct map_test *t = test->priv;
+
+	ask.windows[0] = (struct dma_window){
+		.first = DIRECT_AT,
+		.last = DIRECT_AT + AREA_SIZE / 2 - 1,
+		.phys = t->phys,
+		.kind = DMA_WINDOW_DIRECT,
+	};
+	ask.windows[1] = (struct dma_window){
+		.first = TRANSLATED_AT,
+		.last = TRANSLATED_AT + TRANSLATED_SIZE - 1,
+		.kind = DMA_WINDOW_TRANSLATED,
+	};
+	ask.count = 2;
+	make_device(test, &config);
+	return t->dev;
+}
+
+static int live(struct device *dev)
+{
+	return atomic_read(&iommu_dma_windows(iommu_get_dma_domain(dev))->live);
+}
+
+static bool is_translated(dma_addr_t addr, size_t size)
+{
+	return addr >= TRANSLATED_AT &&
+	       addr + size <= TRANSLATED_AT + TRANSLATED_SIZE;
+}
+
+/* The device finds the memory, page by page. */
+static void expect_reach(struct kunit *test, struct device *dev,
+			 dma_addr_t addr, phys_addr_t phys, size_t size)
+{
+	phys_addr_t found;
+	size_t at, step;
+
+	for (at = 0; at < size; at += step) {
+		found = ~phys;
+		KUNIT_ASSERT_GE(test, soft_iommu_access(dev, addr + at, &found),
+				0);
+		KUNIT_ASSERT_EQ(test, found, phys + at);
+		step = min(size - at, PAGE_SIZE - ((phys + at) & ~PAGE_MASK));
+	}
+}
+
+static dma_addr_t map(struct kunit *test, struct device *dev, phys_addr_t phys,
+		      size_t size)
+{
+	dma_addr_t addr = dma_map_phys(dev, phys, size, DMA_BIDIRECTIONAL, 0);
+
+	KUNIT_ASSERT_FALSE(test, dma_mapping_error(dev, addr));
+	expect_reach(test, dev, addr, phys, size);
+	return addr;
+}
+
+static void unmap(struct device *dev, dma_addr_t addr, size_t size)
+{
+	dma_unmap_phys(dev, addr, size, DMA_BIDIRECTIONAL, 0);
+}
+
+static void map_takes_the_window_that_fits(struct kunit *test)
+{
+	struct device *dev = half_direct(test);
+	struct map_test *t = test->priv;
+	phys_addr_t half = t->phys + AREA_SIZE / 2;
+	struct soft_iommu_counts counts;
+	phys_addr_t phys;
+	dma_addr_t addr;
+
+	/* All of it, and its last byte */
+	addr = map(test, dev, t->phys, AREA_SIZE / 2);
+	KUNIT_EXPECT_EQ(test, addr, DIRECT_AT);
+	unmap(dev, addr, AREA_SIZE / 2);
+	addr = map(test, dev, half - 1, 1);
+	KUNIT_EXPECT_EQ(test, addr, DIRECT_AT + AREA_SIZE / 2 - 1);
+	unmap(dev, addr, 1);
+	KUNIT_EXPECT_EQ(test, live(dev), 0);
+	soft_iommu_read_counts(dev, &counts);
+	KUNIT_EXPECT_EQ(test, counts.ranged, 0);
+	expect_reach(test, dev, DIRECT_AT, t->phys, AREA_SIZE / 2);
+
+	/* One byte beyond, and what begins there */
+	addr = map(test, dev, half - 1, 2);
+	KUNIT_EXPECT_TRUE(test, is_translated(addr, 2));
+	unmap(dev, addr, 2);
+	addr = map(test, dev, half, PAGE_SIZE);
+	KUNIT_EXPECT_TRUE(test, is_translated(addr, PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, live(dev), 1);
+	unmap(dev, addr, PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, live(dev), 0);
+	KUNIT_EXPECT_EQ(test, soft_iommu_access(dev, addr, &phys), -EFAULT);
+}
+
+/* The mask chooses the window; what was mapped keeps its own. */
+static void map_follows_the_mask(struct kunit *test)
+{
+	struct device *dev = half_direct(test);
+	struct map_test *t = test->priv;
+	dma_addr_t direct, translated;
+
+	direct = map(test, dev, t->phys, PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, direct, DIRECT_AT);
+	KUNIT_ASSERT_EQ(test, dma_set_mask(dev, DMA_BIT_MASK(32)), 0);
+	translated = map(test, dev, t->phys, PAGE_SIZE);
+	KUNIT_EXPECT_TRUE(test, is_translated(translated, PAGE_SIZE));
+	unmap(dev, direct, PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, live(dev), 1);
+	KUNIT_ASSERT_EQ(test, dma_set_mask(dev, DMA_BIT_MASK(64)), 0);
+	unmap(dev, translated, PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, live(dev), 0);
+	dev->bus_dma_limit = DMA_BIT_MASK(32);
+	translated = map(test, dev, t->phys, PAGE_SIZE);
+	KUNIT_EXPECT_TRUE(test, is_translated(translated, PAGE_SIZE));
+	unmap(dev, translated, PAGE_SIZE);
+	dev->bus_dma_limit = 0;
+}
+
+static u32 rnd_below(struct map_test *t, u32 below)
+{
+	return prandom_u32_state(&t->rnd) % below;
+}
+
+/* Elements that are direct, or not, or neither, some of them adjacent */
+static int random_list(struct map_test *t)
+{
+	int nents = 1 + rnd_below(t, SG_ENTRIES), i;
+
+	sg_init_table(t->sg, nents);
+	for (i = 0; i < nents; i++) {
+		u32 first = rnd_below(t, AREA_SIZE);
+		u32 len = 1 + rnd_below(t, min(AREA_SIZE - first, SZ_16K));
+
+		if (rnd_below(t, 2)) {
+			first &= PAGE_MASK;
+			len = min(PAGE_ALIGN(len), AREA_SIZE - first);
+		}
+		sg_set_page(&t->sg[i], t->block + (first >> PAGE_SHIFT), len,
+			    first & ~PAGE_MASK);
+	}
+	memcpy(t->before, t->sg, sizeof(t->sg));
+	return nents;
+}
+
+/* The segments are the memory of the elements, in order, and no more. */
+static void expect_segments(struct kunit *test, struct map_test *t, int nents,
+			    int segments)
+{
+	struct scatterlist *s, *d = t->sg;
+	size_t at = 0, done, len;
+	int i, direct = 0;
+
+	for_each_sg(t->sg, s, nents, i) {
+		bool is_direct = sg_phys(s) + s->length <=
+				 t->phys + AREA_SIZE / 2;
+
+		for (done = 0; done < s->length; done += len) {
+			KUNIT_ASSERT_TRUE(test, d < t->sg + segments);
+			len = min(s->length - done, sg_dma_len(d) - at);
+			KUNIT_ASSERT_GT(test, len, 0);
+			KUNIT_ASSERT_EQ(test, is_direct,
+					!is_translated(sg_dma_address(d) + at,
+						       len));
+			expect_reach(test, t->dev, sg_dma_address(d) + at,
+				     sg_phys(s) + done, len);
+			at += len;
+			if (at == sg_dma_len(d)) {
+				at = 0;
+				d++;
+			}
+		}
+		direct += is_direct;
+	}
+	KUNIT_ASSERT_PTR_EQ(test, d, t->sg + segments);
+	KUNIT_ASSERT_EQ(test, live(t->dev), direct < nents);
+}
+
+static void expect_untouched(struct kunit *test, struct map_test *t, int nents)
+{
+	int i;
+
+	for (i = 0; i < nents; i++) {
+		KUNIT_ASSERT_EQ(test, sg_phys(&t->sg[i]),
+				sg_phys(&t->before[i]));
+		KUNIT_ASSERT_EQ(test, t->sg[i].length, t->before[i].length);
+	}
+}
+
+static void lists_may_be_mixed(struct kunit *test)
+{
+	struct device *dev = half_direct(test);
+	struct map_test *t = test->priv;
+	int i, nents, segments;
+
+	for (i = 0; i < SG_ROUNDS; i++) {
+		nents = random_list(t);
+		segments = dma_map_sg(dev, t->sg, nents, DMA_BIDIRECTIONAL);
+		KUNIT_ASSERT_GT(test, segments, 0);
+		expect_segments(test, t, nents, segments);
+		expect_untouched(test, t, nents);
+		dma_sync_sg_for_cpu(dev, t->sg, nents, DMA_BIDIRECTIONAL);
+		dma_unmap_sg(dev, t->sg, nents, DMA_BIDIRECTIONAL);
+		expect_untouched(test, t, nents);
+		KUNIT_ASSERT_EQ(test, live(dev), 0);
+	}
+}
+
+/* Segment limits hold for what is translated, next to what is direct. */
+static void lists_keep_segment_limits(struct kunit *test)
+{
+	struct device *dev = half_direct(test);
+	struct map_test *t = test->priv;
+	struct scatterlist *s;
+	int i, j, nents, segments;
+
+	dma_set_seg_boundary(dev, SZ_32K - 1);
+	dma_set_max_seg_size(dev, SZ_16K);
+	for (i = 0; i < SG_ROUNDS; i++) {
+		nents = random_list(t);
+		segments = dma_map_sg(dev, t->sg, nents, DMA_BIDIRECTIONAL);
+		KUNIT_ASSERT_GT(test, segments, 0);
+		expect_segments(test, t, nents, segments);
+		for_each_sg(t->sg, s, segments, j) {
+			KUNIT_ASSERT_LE(test, sg_dma_len(s), SZ_16K);
+			if (!is_translated(sg_dma_address(s), sg_dma_len(s)))
+				continue;
+			KUNIT_ASSERT_EQ(test, sg_dma_address(s) / SZ_32K,
+					(sg_dma_address(s) + sg_dma_len(s) -
+					 1) / SZ_32K);
+		}
+		dma_unmap_sg(dev, t->sg, nents, DMA_BIDIRECTIONAL);
+		KUNIT_ASSERT_EQ(test, live(dev), 0);
+	}
+}
+
+/* A full window is an error, not a wrong address; nothing is lost. */
+static void full_window_is_an_error(struct kunit *test)
+{
+	struct device *dev = half_direct(test);
+	struct map_test *t = test->priv;
+	phys_addr_t half = t->phys + AREA_SIZE / 2;
+	const size_t size = AREA_SIZE / 2;
+	dma_addr_t *addrs, addr;
+	unsigned int n = 0, i;
+
+	addrs = kunit_kcalloc(test, TRANSLATED_SIZE / size, sizeof(*addrs),
+			      GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, addrs);
+	for (;;) {
+		addr = dma_map_phys(dev, half, size, DMA_TO_DEVICE, 0);
+		if (dma_mapping_error(dev, addr))
+			break;
+		KUNIT_ASSERT_LT(test, n, TRANSLATED_SIZE / size);
+		addrs[n++] = addr;
+	}
+	KUNIT_EXPECT_GE(test, n, TRANSLATED_SIZE / size / 2);
+	KUNIT_EXPECT_EQ(test, live(dev), n);
+
+	sg_init_table(t->sg, 2);
+	sg_set_page(&t->sg[0], t->block, PAGE_SIZE, 0);
+	sg_set_page(&t->sg[1], phys_to_page(half), size, 0);
+	memcpy(t->before, t->sg, sizeof(t->sg));
+	KUNIT_EXPECT_EQ(test, dma_map_sg(dev, t->sg, 2, DMA_TO_DEVICE), 0);
+	expect_untouched(test, t, 2);
+	KUNIT_EXPECT_EQ(test, live(dev), n);
+	/* What is direct cannot fail. */
+	unmap(dev, map(test, dev, t->phys, size), size);
+
+	for (i = 0; i < n; i++)
+		dma_unmap_phys(dev, addrs[i], size, DMA_TO_DEVICE, 0);
+	KUNIT_EXPECT_EQ(test, live(dev), 0);
+	unmap(dev, map(test, dev, half, size), size);
+}
+
+/* A device that sees all memory far up, as on POWER */
+static struct device *all_direct(struct kunit *test)
+{
+	const struct soft_iommu_config config = {
+		.iotlb_lg2 = 10,
+		.attach = attach_with_windows,
+	};
+	struct map_test *t = test->priv;
+
+	half_direct(test);
+	soft_iommu_device_destroy(t->dev);
+	ask.windows[0].phys = 0;
+	ask.windows[0].last = DIRECT_AT + 64ULL * SZ_1G - 1;
+	make_device(test, &config);
+	return t->dev;
+}
+
+static void expect_coherent(struct kunit *test, struct device *dev, gfp_t gfp,
+			    unsigned long attrs, bool direct)
+{
+	const size_t size = 3 * PAGE_SIZE;
+	struct sg_table sgt;
+	dma_addr_t addr;
+	u8 *mem;
+
+	mem = dma_alloc_attrs(dev, size, &addr, gfp, attrs);
+	KUNIT_ASSERT_NOT_NULL(test, mem);
+	KUNIT_EXPECT_EQ(test, direct, addr >= DIRECT_AT);
+	KUNIT_EXPECT_EQ(test, direct, !is_translated(addr, size));
+	KUNIT_EXPECT_EQ(test, live(dev), !direct);
+	KUNIT_EXPECT_NULL(test, memchr_inv(mem, 0, size));
+	KUNIT_ASSERT_EQ(test, dma_get_sgtable_attrs(dev, &sgt, mem, addr, size,
+						    attrs), 0);
+	expect_reach(test, dev, addr, sg_phys(sgt.sgl), PAGE_SIZE);
+	sg_free_table(&sgt);
+	dma_free_attrs(dev, size, mem, addr, attrs);
+	KUNIT_EXPECT_EQ(test, live(dev), 0);
+}
+
+/* Each mask decides for its own kind of memory. */
+static void coherent_mask_is_independent(struct kunit *test)
+{
+	struct device *dev = all_direct(test);
+	struct map_test *t = test->priv;
+	dma_addr_t addr;
+
+	expect_coherent(test, dev, GFP_KERNEL, 0, true);
+	expect_coherent(test, dev, GFP_ATOMIC, 0, true);
+	expect_coherent(test, dev, GFP_KERNEL, DMA_ATTR_FORCE_CONTIGUOUS, true);
+	KUNIT_ASSERT_EQ(test, dma_set_coherent_mask(dev, DMA_BIT_MASK(32)), 0);
+	expect_coherent(test, dev, GFP_KERNEL, 0, false);
+	expect_coherent(test, dev, GFP_ATOMIC, 0, false);
+	expect_coherent(test, dev, GFP_KERNEL, DMA_ATTR_FORCE_CONTIGUOUS,
+			false);
+	addr = map(test, dev, t->phys, AREA_SIZE);
+	KUNIT_EXPECT_EQ(test, addr, DIRECT_AT + t->phys);
+	unmap(dev, addr, AREA_SIZE);
+}
+
+static void other_entry_points(struct kunit *test)
+{
+	struct device *dev = half_direct(test);
+	struct map_test *t = test->priv;
+	struct dma_iova_state state;
+	struct sg_table *sgt;
+	struct page *page;
+	dma_addr_t addr;
+
+	KUNIT_EXPECT_FALSE(test, dma_iova_try_alloc(dev, &state, t->phys,
+						    PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, dma_get_merge_boundary(dev), 0);
+	KUNIT_EXPECT_EQ(test, dma_max_mapping_size(dev), TRANSLATED_SIZE / 4);
+	KUNIT_EXPECT_GE(test, dma_get_required_mask(dev),
+			t->phys);
+	KUNIT_EXPECT_FALSE(test, dma_addressing_limited(dev));
+
+	sgt = dma_alloc_noncontiguous(dev, SZ_64K, DMA_BIDIRECTIONAL,
+				      GFP_KERNEL, 0);
+	KUNIT_ASSERT_NOT_NULL(test, sgt);
+	KUNIT_EXPECT_TRUE(test, is_translated(sg_dma_address(sgt->sgl),
+					      SZ_64K));
+	dma_free_noncontiguous(dev, SZ_64K, sgt, DMA_BIDIRECTIONAL);
+	page = dma_alloc_pages(dev, PAGE_SIZE, &addr, DMA_BIDIRECTIONAL,
+			       GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	expect_reach(test, dev, addr, page_to_phys(page), PAGE_SIZE);
+	dma_free_pages(dev, PAGE_SIZE, page, addr, DMA_BIDIRECTIONAL);
+
+	addr = dma_map_resource(dev, t->phys, PAGE_SIZE, DMA_BIDIRECTIONAL, 0);
+	KUNIT_EXPECT_FALSE(test, dma_mapping_error(dev, addr));
+	dma_unmap_resource(dev, addr, PAGE_SIZE, DMA_BIDIRECTIONAL, 0);
+	KUNIT_EXPECT_EQ(test, live(dev), 0);
+}
+
+static void windows_that_cannot_be(struct kunit *test)
+{
+	struct device *dev = half_direct(test);
+	struct iommu_domain *domain = iommu_get_dma_domain(dev);
+	struct dma_window odd = ask.windows[1];
+
+	/* In use by now */
+	KUNIT_EXPECT_EQ(test, iommu_dma_set_windows(domain, &odd, 1), -EBUSY);
+	domain = iommu_paging_domain_alloc(dev);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(domain));
+	KUNIT_EXPECT_EQ(test, iommu_dma_set_windows(domain, &odd, 1), -EINVAL);
+	iommu_domain_free(domain);
+}
+
+/* Pass-through */
+
+/* As dma_set_mask(), which refuses masks that no zone of memory is below. */
+static void set_masks(struct device *dev, u64 mask)
+{
+	iommu_dma_mask_changes(dev, mask, mask);
+	*dev->dma_mask = mask;
+	dev->coherent_dma_mask = mask;
+}
+
+static struct device *limited(struct kunit *test, unsigned int bits)
+{
+	const struct soft_iommu_config config = {
+		.mode = SOFT_IOMMU_IDENTITY,
+		.iotlb_lg2 = 10,
+		.caps = BIT(IOMMU_CAP_DMA_WINDOWS),
+		.attach = attach_or_not,
+	};
+	struct map_test *t = test->priv;
+
+	ask.error = 0;
+	ask.attached = 0;
+	make_device(test, &config);
+	set_masks(t->dev, DMA_BIT_MASK(bits));
+	return t->dev;
+}
+
+static const char *domain_type(struct device *dev)
+{
+	struct iommu_dma_status status = {};
+
+	return iommu_dma_get_status(dev, &status) ? "none" : status.type;
+}
+
+static void expect_pass_through(struct kunit *test, struct device *dev)
+{
+	struct map_test *t = test->priv;
+	dma_addr_t addr;
+
+	KUNIT_EXPECT_STREQ(test, domain_type(dev), "identity");
+	KUNIT_EXPECT_FALSE(test, use_dma_iommu(dev));
+	addr = dma_map_phys(dev, t->phys, PAGE_SIZE, DMA_TO_DEVICE, 0);
+	KUNIT_EXPECT_EQ(test, addr, t->phys);
+	dma_unmap_phys(dev, addr, PAGE_SIZE, DMA_TO_DEVICE, 0);
+}
+
+/* The block is beyond 24 bits, as the test saw to. */
+static dma_addr_t expect_remapped(struct kunit *test, struct device *dev)
+{
+	struct map_test *t = test->priv;
+	dma_addr_t addr;
+
+	KUNIT_EXPECT_TRUE(test, use_dma_iommu(dev));
+	addr = map(test, dev, t->phys, AREA_SIZE);
+	KUNIT_EXPECT_LT(test, addr + AREA_SIZE - 1, SZ_16M);
+	return addr;
+}
+
+static void pass_through_when_masks_suffice(struct kunit *test)
+{
+	struct device *dev = limited(test, 64);
+
+	KUNIT_ASSERT_EQ(test, iommu_device_use_default_domain(dev), 0);
+	expect_pass_through(test, dev);
+	KUNIT_EXPECT_EQ(test, ask.attached, 0);
+	iommu_device_unuse_default_domain(dev);
+}
+
+static void windows_when_a_driver_binds(struct kunit *test)
+{
+	struct device *dev = limited(test, 24);
+	phys_addr_t phys;
+	dma_addr_t addr;
+
+	/* No driver yet */
+	KUNIT_EXPECT_STREQ(test, domain_type(dev), "identity");
+	KUNIT_ASSERT_EQ(test, iommu_device_use_default_domain(dev), 0);
+	addr = expect_remapped(test, dev);
+	unmap(dev, addr, AREA_SIZE);
+	/* Memory is where it is */
+	KUNIT_EXPECT_EQ(test, soft_iommu_access(dev, SZ_1M, &phys), 0);
+	KUNIT_EXPECT_EQ(test, phys, SZ_1M);
+	KUNIT_EXPECT_EQ(test, soft_iommu_access(dev, SZ_32M, &phys), 0);
+	KUNIT_EXPECT_EQ(test, phys, SZ_32M);
+	/* The driver leaves. */
+	iommu_device_unuse_default_domain(dev);
+	KUNIT_EXPECT_STREQ(test, domain_type(dev), "identity");
+	KUNIT_EXPECT_FALSE(test, use_dma_iommu(dev));
+}
+
+/* The change waits for what is translated, and disturbs nothing direct. */
+static void masks_decide_anew(struct kunit *test)
+{
+	struct device *dev = limited(test, 24);
+	struct map_test *t = test->priv;
+	dma_addr_t addr, direct;
+
+	KUNIT_ASSERT_EQ(test, iommu_device_use_default_domain(dev), 0);
+	addr = expect_remapped(test, dev);
+	KUNIT_ASSERT_EQ(test, dma_set_mask_and_coherent(dev, DMA_BIT_MASK(64)),
+			0);
+	/* Still mapped: windows serve such a mask, too. */
+	KUNIT_EXPECT_TRUE(test, use_dma_iommu(dev));
+	expect_reach(test, dev, addr, t->phys, AREA_SIZE);
+	direct = map(test, dev, t->phys, PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, direct, t->phys);
+	unmap(dev, addr, AREA_SIZE);
+
+	/* One mask is not enough. */
+	KUNIT_ASSERT_EQ(test, dma_set_coherent_mask(dev, DMA_BIT_MASK(24)), 0);
+	KUNIT_EXPECT_TRUE(test, use_dma_iommu(dev));
+	KUNIT_ASSERT_EQ(test, dma_set_coherent_mask(dev, DMA_BIT_MASK(64)), 0);
+	expect_pass_through(test, dev);
+	unmap(dev, direct, PAGE_SIZE);
+	iommu_device_unuse_default_domain(dev);
+}
+
+/* There may be direct mappings: no hole where memory is, all is as in stock. */
+static void no_hole_in_memory_that_may_be_mapped(struct kunit *test)
+{
+	struct device *dev = limited(test, 64);
+
+	KUNIT_ASSERT_EQ(test, iommu_device_use_default_domain(dev), 0);
+	expect_pass_through(test, dev);
+	set_masks(dev, DMA_BIT_MASK(24));
+	KUNIT_EXPECT_STREQ(test, domain_type(dev), "identity");
+	KUNIT_EXPECT_FALSE(test, use_dma_iommu(dev));
+	KUNIT_EXPECT_EQ(test, ask.attached, 0);
+	iommu_device_unuse_default_domain(dev);
+	/* The next driver starts anew. */
+	KUNIT_ASSERT_EQ(test, iommu_device_use_default_domain(dev), 0);
+	unmap(dev, expect_remapped(test, dev), AREA_SIZE);
+	iommu_device_unuse_default_domain(dev);
+}
+
+/* A narrower mask gets a lower hole while nothing is mapped. */
+static void hole_moves_down(struct kunit *test)
+{
+	struct device *dev = limited(test, 26);
+	dma_addr_t addr;
+
+	KUNIT_ASSERT_EQ(test, iommu_device_use_default_domain(dev), 0);
+	KUNIT_EXPECT_EQ(test, ask.attached, 1);
+	KUNIT_ASSERT_EQ(test, dma_set_mask_and_coherent(dev, DMA_BIT_MASK(24)),
+			0);
+	addr = expect_remapped(test, dev);
+	/* Now something is. */
+	KUNIT_ASSERT_EQ(test, dma_set_mask_and_coherent(dev, DMA_BIT_MASK(22)),
+			0);
+	KUNIT_EXPECT_EQ(test, ask.attached, 2);
+	unmap(dev, addr, AREA_SIZE);
+	iommu_device_unuse_default_domain(dev);
+}
+
+/* Windows that cannot be set up leave what stock has. */
+static void failure_leaves_pass_through(struct kunit *test)
+{
+	struct device *dev = limited(test, 24);
+
+	ask.error = -ENOMEM;
+	KUNIT_ASSERT_EQ(test, iommu_device_use_default_domain(dev), 0);
+	KUNIT_EXPECT_EQ(test, ask.attached, 1);
+	KUNIT_EXPECT_STREQ(test, domain_type(dev), "identity");
+	KUNIT_EXPECT_FALSE(test, use_dma_iommu(dev));
+	iommu_device_unuse_default_domain(dev);
+	ask.error = 0;
+
+	/* No room below 20 bits */
+	set_masks(dev, DMA_BIT_MASK(20));
+	KUNIT_ASSERT_EQ(test, iommu_device_use_default_domain(dev), 0);
+	KUNIT_EXPECT_EQ(test, ask.attached, 1);
+	KUNIT_EXPECT_STREQ(test, domain_type(dev), "identity");
+	iommu_device_unuse_default_domain(dev);
+}
+
+/* The memory of the tests is beyond what 24 bits address. */
+static struct page *alloc_high_block(void)
+{
+	struct page *page, *low, *next;
+	LIST_HEAD(all_low);
+
+	for (;;) {
+		page = alloc_pages(GFP_KERNEL | __GFP_NORETRY, AREA_ORDER);
+		if (!page || page_to_phys(page) >= SZ_32M)
+			break;
+		list_add(&page->lru, &all_low);
+	}
+	list_for_each_entry_safe(low, next, &all_low, lru) {
+		list_del(&low->lru);
+		__free_pages(low, AREA_ORDER);
+	}
+	return page;
+}
+
+static int dma_window_map_init(struct kunit *test)
+{
+	struct map_test *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
+
+	if (!t)
+		return -ENOMEM;
+	t->block = alloc_high_block();
+	if (!t->block)
+		return -ENOMEM;
+	t->phys = page_to_phys(t->block);
+	prandom_seed_state(&t->rnd, 2009);
+	test->priv = t;
+	return 0;
+}
+
+static void dma_window_map_exit(struct kunit *test)
+{
+	struct map_test *t = test->priv;
+
+	if (!t)
+		return;
+	if (t->dev)
+		soft_iommu_device_destroy(t->dev);
+	__free_pages(t->block, AREA_ORDER);
+}
+
+static struct kunit_case dma_window_map_cases[] = {
+	KUNIT_CASE(map_takes_the_window_that_fits),
+	KUNIT_CASE(map_follows_the_mask),
+	KUNIT_CASE(lists_may_be_mixed),
+	KUNIT_CASE(lists_keep_segment_limits),
+	KUNIT_CASE(full_window_is_an_error),
+	KUNIT_CASE(coherent_mask_is_independent),
+	KUNIT_CASE(other_entry_points),
+	KUNIT_CASE(windows_that_cannot_be),
+	KUNIT_CASE(pass_through_when_masks_suffice),
+	KUNIT_CASE(windows_when_a_driver_binds),
+	KUNIT_CASE(masks_decide_anew),
+	KUNIT_CASE(no_hole_in_memory_that_may_be_mapped),
+	KUNIT_CASE(hole_moves_down),
+	KUNIT_CASE(failure_leaves_pass_through),
+	{}
+};
+
+static struct kunit_suite dma_window_map_suite = {
+	.name = "dma-window-map",
+	.init = dma_window_map_init,
+	.exit = dma_window_map_exit,
+	.test_cases = dma_window_map_cases,
+};
+
+kunit_test_suite(dma_window_map_suite);
+
+MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING");
+MODULE_DESCRIPTION("KUnit tests of mappings through DMA windows");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Sets of DMA windows.
+ *
+ * Direct: memory has one fixed bus address, a mapping costs nothing and cannot
+ * fail. Translated: a mapping takes an IOVA. Which window a mapping is in can
+ * be read off its bus address, so that map and unmap agree whatever happens to
+ * masks in between. "last" is inclusive everywhere.
+ */
+#include <linux/align.h>
+#include <linux/bitops.h>
+#include <linux/cleanup.h>
+#include <linux/export.h>
+#include <linux/minmax.h>
+#include <linux/overflow.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+#include <linux/sort.h>
+#include <linux/string.h>
+#include <kunit/visibility.h>
+
+#include "dma-window.h"
+
+/* No translated window is smaller than the first, or larger than the second. */
+#define HOLE_MIN	SZ_1M
+#define HOLE_MAX	(64ULL * SZ_1G)
+/* Large pages of direct windows end where a hole begins. */
+#define HOLE_ALIGN	SZ_2M
+
+static int window_cmp(const void *a, const void *b)
+{
+	const struct dma_window *wa = a, *wb = b;
+
+	return wa->first < wb->first ? -1 : wa->first > wb->first;
+}
+
+static bool windows_are_sane(const struct dma_window *windows,
+			     unsigned int count)
+{
+	const struct dma_window *w;
+
+	for (w = windows; w < windows + count; w++) {
+		if (w->last < w->first)
+			return false;
+		if (w > windows && w->first <= w[-1].last)
+			return false;
+		if (w->kind == DMA_WINDOW_DIRECT &&
+		    w->phys + (w->last - w->first) < w->phys)
+			return false;
+	}
+	return true;
+}
+
+/**
+ * dma_windows_translated - the window in which mappings can be made
+ * @set: windows
+ *
+ * Return: the lowest translated window, or NULL.
+ */
+const struct dma_window *dma_windows_translated(const struct dma_windows *set)
+{
+	const struct dma_window *w;
+
+	for (w = set->windows; w < set->windows + set->count; w++)
+		if (w->kind == DMA_WINDOW_TRANSLATED)
+			return w;
+	return NULL;
+}
+EXPORT_SYMBOL_IF_KUNIT(dma_windows_translated);
+
+/**
+ * dma_windows_create - make a set of windows
+ * @windows: windows in any order
+ * @count: their number, 1 to DMA_WINDOWS_MAX
+ *
+ * Context: process, may sleep
+ * Return: the set, which kfree() frees; -EINVAL when windows overlap or have
+ * no end, -ENOMEM.
+ */
+struct dma_windows *dma_windows_create(const struct dma_window *windows,
+				       unsigned int count)
+{
+	struct dma_windows *set __free(kfree) = NULL;
+
+	if (!count || count > DMA_WINDOWS_MAX)
+		return ERR_PTR(-EINVAL);
+	set = kzalloc_flex(*set, windows, count);
+	if (!set)
+		return ERR_PTR(-ENOMEM);
+	spin_lock_init(&set->lock);
+	set->count = count;
+	memcpy(set->windows, windows, flex_array_size(set, windows, count));
+	sort(set->windows, count, sizeof(*windows), window_cmp, NULL);
+	if (!windows_are_sane(set->windows, count))
+		return ERR_PTR(-EINVAL);
+	if (!dma_windows_translated(set)) {
+		atomic_set(&set->live, INT_MIN);
+		set->used = true;
+	}
+	return_ptr(set);
+}
+EXPORT_SYMBOL_IF_KUNIT(dma_windows_create);
+
+/* The slow part of dma_windows_use_direct() */
+bool dma_windows_first_direct(struct dma_windows *set)
+{
+	guard(spinlock_irqsave)(&set->lock);
+	if (atomic_read(&set->live) < 0 && !set->passthrough)
+		return false;
+	WRITE_ONCE(set->used, true);
+	return true;
+}
+EXPORT_SYMBOL_IF_KUNIT(dma_windows_first_direct);
+
+/**
+ * dma_windows_close - let no mapping into translated windows from now on
+ * @set: windows, which are not closed
+ * @unused: also demand that no direct address was ever given out
+ *
+ * Context: any; callers are serialised
+ * Return: false, with nothing changed, if there is such a mapping or address.
+ */
+bool dma_windows_close(struct dma_windows *set, bool unused)
+{
+	guard(spinlock_irqsave)(&set->lock);
+	if (unused && set->used)
+		return false;
+	return !atomic_cmpxchg(&set->live, 0, INT_MIN);
+}
+EXPORT_SYMBOL_IF_KUNIT(dma_windows_close);
+
+/**
+ * dma_windows_open - undo dma_windows_close()
+ * @set: windows, which the hardware follows
+ *
+ * Context: any; callers are serialised
+ */
+void dma_windows_open(struct dma_windows *set)
+{
+	guard(spinlock_irqsave)(&set->lock);
+	WRITE_ONCE(set->passthrough, false);
+	atomic_set_release(&set->live, 0);
+}
+EXPORT_SYMBOL_IF_KUNIT(dma_windows_open);
+
+/* The highest place for @size bytes, all at or below @limit; 0 for none */
+static u64 hole_place(const struct dma_window_range *ranges,
+		      unsigned int count, u64 limit, u64 size, bool carve)
+{
+	u64 align = min_t(u64, size, HOLE_ALIGN), end = limit + 1;
+	const struct dma_window_range *r;
+
+	/* An overlap moves the hole below the range, and all is seen again. */
+	while (end >= size + align) {
+		u64 first = ALIGN_DOWN(end - size, align);
+
+		for (r = ranges; r < ranges + count; r++) {
+			if (r->memory && carve)
+				continue;
+			if (r->first < first + size && r->last >= first)
+				break;
+		}
+		if (r == ranges + count)
+			return first;
+		end = r->first;
+	}
+	return 0;
+}
+
+/**
+ * dma_window_find_hole - find room for a translated window
+ * @ranges: what is at which physical address; nothing is at any other
+ * @count: number of @ranges, which may overlap and have any order
+ * @limit: highest address that the window may have
+ * @carve: memory may be at the same addresses; it is reached through the window
+ * @hole: where to store what was found
+ *
+ * Up to 31 bits the window takes half of what the device can address, beyond a
+ * quarter, but no more than 64 GiB. Where nothing is, it lies for preference;
+ * it becomes smaller, by halves, only when memory does not have the room
+ * either. It is never at 0, as this is no valid IOVA.
+ *
+ * Context: any
+ * Return: 0, or -ENOSPC.
+ */
+int dma_window_find_hole(const struct dma_window_range *ranges,
+			 unsigned int count, u64 limit, bool carve,
+			 struct dma_window_hole *hole)
+{
+	u64 size, first;
+	int carving;
+
+	limit = min_t(u64, limit, BIT_ULL(56) - 1);
+	size = BIT_ULL(fls64(limit + 1) - 1);
+	size = min(size >> (size > SZ_2G ? 2 : 1), HOLE_MAX);
+	for (; size >= HOLE_MIN; size /= 2) {
+		for (carving = 0; carving <= carve; carving++) {
+			first = hole_place(ranges, count, limit, size, carving);
+			if (!first)
+				continue;
+			*hole = (struct dma_window_hole){
+				.first = first,
+				.last = first + size - 1,
+				.carved = carving,
+			};
+			return 0;
+		}
+	}
+	return -ENOSPC;
+}
+EXPORT_SYMBOL_IF_KUNIT(dma_window_find_hole);

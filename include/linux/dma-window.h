@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * DMA windows: the parts of a bus address space through which devices of a
+ * DMA domain reach memory. See Documentation/core-api/dma-windows.rst.
+ */
+#ifndef _LINUX_DMA_WINDOW_H
+#define _LINUX_DMA_WINDOW_H
+
+#include <linux/types.h>
+
+struct device;
+struct iommu_domain;
+struct scatterlist;
+
+/* Windows that a domain can have */
+#define DMA_WINDOWS_MAX	8
+
+/**
+ * enum dma_window_kind - how memory is seen through a window
+ * @DMA_WINDOW_DIRECT: at fixed addresses, without a mapping
+ * @DMA_WINDOW_TRANSLATED: where it was mapped
+ */
+enum dma_window_kind {
+	DMA_WINDOW_DIRECT,
+	DMA_WINDOW_TRANSLATED,
+};
+
+/**
+ * struct dma_window - a range of bus addresses
+ * @first: first bus address
+ * @last: last bus address
+ * @phys: memory at @first, for a direct window
+ * @kind: what lies behind it
+ */
+struct dma_window {
+	u64 first;
+	u64 last;
+	phys_addr_t phys;
+	enum dma_window_kind kind;
+};
+
+#ifdef CONFIG_IOMMU_DMA_WINDOWS
+int iommu_dma_set_windows(struct iommu_domain *domain,
+			  const struct dma_window *windows,
+			  unsigned int count);
+bool iommu_dma_is_direct(struct device *dev, dma_addr_t addr);
+bool iommu_dma_has_windows(struct device *dev);
+void iommu_dma_mask_changes(struct device *dev, u64 mask, u64 coherent_mask);
+#else
+static inline bool iommu_dma_is_direct(struct device *dev, dma_addr_t addr)
+{
+	return false;
+}
+
+static inline bool iommu_dma_has_windows(struct device *dev)
+{
+	return false;
+}
+
+static inline void iommu_dma_mask_changes(struct device *dev, u64 mask,
+					  u64 coherent_mask)
+{
+}
+#endif
+
+#endif /* _LINUX_DMA_WINDOW_H */
