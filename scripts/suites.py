@@ -8,6 +8,7 @@ import kernel
 import options
 import results
 import suite_iova
+import suite_kcsan
 import suite_series
 import suite_style
 import suite_tools
@@ -153,6 +154,7 @@ SUITES = {
     "series": suite_series.suite,
     "iova": suite_iova.suite,
     "kunit": kunit,
+    "kcsan": suite_kcsan.suite,
     "options": options_off,
     "dispatch": bench,
 }

@@ -55,7 +55,7 @@ Q35_MODES |= {
     f"{name}-rcache": dataclasses.replace(
         Q35_MODES[name], words=f"{Q35_MODES[name].words} iommu.iova=rcache",
         what=f"{Q35_MODES[name].what}, IOVAs from caches")
-    for name in ("lazy", "strict", "layers", "plain")
+    for name in ("lazy", "strict", "layers", "plain", "debug")
 }
 
 HOT = {
