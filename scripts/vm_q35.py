@@ -18,12 +18,6 @@ LAYERS = (
 )
 ALL_STATS = tuple((device, "stats") for device, _ in LAYERS)
 
-# Below a mask that becomes narrower while a driver may have memory mapped
-# directly, windows are only made where no memory is, of which there is none at
-# 27 bits; and swiotlb's pool lies above that.
-NARROWED = ("masks-differ", "mask-change")
-PT_KNOWN = (*(f"edu0.{name}" for name in NARROWED), "edu0.no-bounce")
-
 # pciehp takes its two locks in both orders in one function; lockdep sees it as
 # soon as a card is unplugged. Nothing but PCI hot-plug is involved.
 PCIEHP_KNOWN = (r"trying to acquire lock:\n\S+ \(&ctrl->reset_lock\).* "
@@ -38,12 +32,12 @@ Q35_MODES = {
     "pt": Mode("iommu=usedac,bogus,pt", "pass-through", "identity",
                says=(r"iommu: unknown word 'bogus' ignored, accepted are: .*"
                      r"\bnopt\b",),
-               layers=ALL_STATS, bounce="no", known=PT_KNOWN),
+               layers=ALL_STATS, bounce="no"),
     "layers": Mode("iommu.strict=0 dma_layer_fault=2,0,0,-1",
                    "lazy, with layers on every device", "DMA-FQ",
                    layers=LAYERS, kunit=True),
     "layers-pt": Mode("iommu=pt", "pass-through, with layers on every device",
-                      "identity", layers=LAYERS, known=PT_KNOWN),
+                      "identity", layers=LAYERS),
     "plain": Mode("iommu.strict=0", "lazy, without any layer", "DMA-FQ"),
     "debug": Mode("iommu.strict=0", "debug kernel, lazy, with layers",
                   "DMA-FQ", slow=True, layers=LAYERS, kunit=True,

@@ -4,7 +4,6 @@
 import functools
 
 import dmar
-import vm_q35
 from vm_machine import Machine, Mode, blockdevs
 
 EDU = "1234:11e8"
@@ -129,8 +128,6 @@ BOUNCING = {
               *(f"{card}.mask-change" for card in CARDS)),
     "known_log": (r"swiotlb addr \S+ overflow \(mask [37]?f{6,7},",),
 }
-NARROWED = tuple(f"{card}.{name}" for card in ("edu28", "edu30")
-                 for name in (*vm_q35.NARROWED, "no-bounce"))
 MASKS = Machine(
     name="masks",
     memory="6G",
@@ -141,10 +138,10 @@ MASKS = Machine(
         "strict": Mode("iommu.strict=1 rig.mib=8",
                        "translated, flush at each unmap", "DMA", bounce="no"),
         "pt": Mode("iommu=pt rig.mib=8", "pass-through", "identity",
-                   bounce="no", windows=True, known=NARROWED),
+                   bounce="no", windows=True),
         "pt-noforce": Mode("iommu=pt swiotlb=noforce rig.mib=8",
                            "pass-through, swiotlb forbidden", "identity",
-                           bounce="no", windows=True, known=NARROWED),
+                           bounce="no", windows=True),
         "pt-off": Mode("iommu=pt iommu.windows=off rig.mib=8",
                        "pass-through, without windows", "identity",
                        bounce="yes", **BOUNCING),

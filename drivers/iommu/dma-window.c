@@ -26,6 +26,10 @@
 #define HOLE_MAX	(64ULL * SZ_1G)
 /* Large pages of direct windows end where a hole begins. */
 #define HOLE_ALIGN	SZ_2M
+/* Below is memory for devices of 24 bits. */
+#define HOLE_LOW	SZ_16M
+/* Nothing is translated beyond. */
+#define HOLE_LIMIT	(BIT_ULL(56) - 1)
 
 static int window_cmp(const void *a, const void *b)
 {
@@ -143,29 +147,99 @@ void dma_windows_open(struct dma_windows *set)
 }
 EXPORT_SYMBOL_IF_KUNIT(dma_windows_open);
 
-/* The highest place for @size bytes, all at or below @limit; 0 for none */
-static u64 hole_place(const struct dma_window_range *ranges,
-		      unsigned int count, u64 limit, u64 size, bool carve)
+static u64 hole_align(u64 size)
 {
-	u64 align = min_t(u64, size, HOLE_ALIGN), end = limit + 1;
+	return min_t(u64, size, HOLE_ALIGN);
+}
+
+/* A range that is in the way of a hole, or NULL */
+static const struct dma_window_range *
+hole_obstacle(const struct dma_window_range *ranges, unsigned int count,
+	      u64 first, u64 size, bool carve)
+{
+	const struct dma_window_range *r;
+
+	for (r = ranges; r < ranges + count; r++) {
+		if (r->memory && carve)
+			continue;
+		if (r->first < first + size && r->last >= first)
+			return r;
+	}
+	return NULL;
+}
+
+/* The highest place for @size bytes, all at or below @limit; 0 for none */
+static u64 hole_highest(const struct dma_window_range *ranges,
+			unsigned int count, u64 limit, u64 size, bool carve)
+{
+	u64 align = hole_align(size), end = limit + 1;
 	const struct dma_window_range *r;
 
 	/* An overlap moves the hole below the range, and all is seen again. */
 	while (end >= size + align) {
 		u64 first = ALIGN_DOWN(end - size, align);
 
-		for (r = ranges; r < ranges + count; r++) {
-			if (r->memory && carve)
-				continue;
-			if (r->first < first + size && r->last >= first)
-				break;
-		}
-		if (r == ranges + count)
+		r = hole_obstacle(ranges, count, first, size, carve);
+		if (!r)
 			return first;
 		end = r->first;
 	}
 	return 0;
 }
+
+/*
+ * A place for @size bytes in memory, all at or below @limit; 0 for none. It is
+ * a low one if possible, which is below narrower masks, too. What lies lower
+ * still is left to the devices that can address nothing else.
+ */
+static u64 hole_in_memory(const struct dma_window_range *ranges,
+			  unsigned int count, u64 limit, u64 size)
+{
+	const struct dma_window_range *r;
+	u64 first = HOLE_LOW;
+
+	while (size <= limit && first <= limit - size + 1) {
+		r = hole_obstacle(ranges, count, first, size, true);
+		if (!r)
+			return first;
+		if (r->last >= limit)
+			break;
+		first = ALIGN(r->last + 1, hole_align(size));
+	}
+	return hole_highest(ranges, count, limit, size, true);
+}
+
+/* How large a translated window should be, of which all is below @limit */
+static u64 hole_size(u64 limit)
+{
+	u64 size = BIT_ULL(fls64(limit + 1) - 1);
+
+	return min(size >> (size > SZ_2G ? 2 : 1), HOLE_MAX);
+}
+
+/**
+ * dma_windows_serve - does a device need no other windows?
+ * @set: windows
+ * @limit: highest address that the device can use
+ *
+ * Context: any
+ * Return: true if all of the translated window is below @limit, or at least half
+ * as much as a window of its own would have.
+ */
+bool dma_windows_serve(const struct dma_windows *set, u64 limit)
+{
+	const struct dma_window *w = dma_windows_translated(set);
+	u64 room;
+
+	limit = min_t(u64, limit, HOLE_LIMIT);
+	if (!w || w->first > limit)
+		return false;
+	if (w->last <= limit)
+		return true;
+	room = limit - w->first + 1;
+	return room >= max_t(u64, hole_size(limit) / 2, HOLE_MIN);
+}
+EXPORT_SYMBOL_IF_KUNIT(dma_windows_serve);
 
 /**
  * dma_window_find_hole - find room for a translated window
@@ -176,9 +250,10 @@ static u64 hole_place(const struct dma_window_range *ranges,
  * @hole: where to store what was found
  *
  * Up to 31 bits the window takes half of what the device can address, beyond a
- * quarter, but no more than 64 GiB. Where nothing is, it lies for preference;
- * it becomes smaller, by halves, only when memory does not have the room
- * either. It is never at 0, as this is no valid IOVA.
+ * quarter, but no more than 64 GiB. Where nothing is, it lies for preference, as
+ * high as possible; in memory it is as low as possible. It becomes smaller, by
+ * halves, only when memory does not have the room either. It is never at 0, as
+ * this is no valid IOVA.
  *
  * Context: any
  * Return: 0, or -ENOSPC.
@@ -188,23 +263,22 @@ int dma_window_find_hole(const struct dma_window_range *ranges,
 			 struct dma_window_hole *hole)
 {
 	u64 size, first;
-	int carving;
+	bool carved;
 
-	limit = min_t(u64, limit, BIT_ULL(56) - 1);
-	size = BIT_ULL(fls64(limit + 1) - 1);
-	size = min(size >> (size > SZ_2G ? 2 : 1), HOLE_MAX);
-	for (; size >= HOLE_MIN; size /= 2) {
-		for (carving = 0; carving <= carve; carving++) {
-			first = hole_place(ranges, count, limit, size, carving);
-			if (!first)
-				continue;
-			*hole = (struct dma_window_hole){
-				.first = first,
-				.last = first + size - 1,
-				.carved = carving,
-			};
-			return 0;
-		}
+	limit = min_t(u64, limit, HOLE_LIMIT);
+	for (size = hole_size(limit); size >= HOLE_MIN; size /= 2) {
+		first = hole_highest(ranges, count, limit, size, false);
+		carved = !first && carve;
+		if (carved)
+			first = hole_in_memory(ranges, count, limit, size);
+		if (!first)
+			continue;
+		*hole = (struct dma_window_hole){
+			.first = first,
+			.last = first + size - 1,
+			.carved = carved,
+		};
+		return 0;
 	}
 	return -ENOSPC;
 }

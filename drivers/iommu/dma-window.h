@@ -73,6 +73,7 @@ const struct dma_window *dma_windows_translated(const struct dma_windows *set);
 bool dma_windows_first_direct(struct dma_windows *set);
 bool dma_windows_close(struct dma_windows *set, bool unused);
 void dma_windows_open(struct dma_windows *set);
+bool dma_windows_serve(const struct dma_windows *set, u64 limit);
 int dma_window_find_hole(const struct dma_window_range *ranges,
 			 unsigned int count, u64 limit, bool carve,
 			 struct dma_window_hole *hole);

@@ -369,11 +369,10 @@ static void hole_is_carved_out_of_memory(struct kunit *test)
 	const unsigned int n = ARRAY_SIZE(pc);
 
 	expect_hole(test, pc, n, 24, true, 0x800000, 0xffffff, true);
-	expect_hole(test, pc, n, 28, true, 0x8000000, 0xfffffff, true);
-	expect_hole(test, pc, n, 30, true, 0x20000000, 0x3fffffff, true);
-	expect_hole(test, pc, n, 31, true, 0x3fe00000, 0x7fdfffff, true);
-	/* Room for 512 MiB at least */
-	expect_hole(test, pc, n, 32, true, 0x3fe00000, 0x7fdfffff, true);
+	expect_hole(test, pc, n, 28, true, SZ_16M, SZ_16M + SZ_128M - 1, true);
+	expect_hole(test, pc, n, 30, true, SZ_16M, SZ_16M + SZ_512M - 1, true);
+	expect_hole(test, pc, n, 31, true, SZ_16M, SZ_16M + SZ_1G - 1, true);
+	expect_hole(test, pc, n, 32, true, SZ_16M, SZ_16M + SZ_1G - 1, true);
 }
 
 static void hole_is_where_nothing_is(struct kunit *test)
@@ -382,15 +381,39 @@ static void hole_is_where_nothing_is(struct kunit *test)
 
 	expect_hole(test, gap, n, 32, true, SZ_2G, 3ULL * SZ_1G - 1, false);
 	expect_hole(test, gap, n, 32, false, SZ_2G, 3ULL * SZ_1G - 1, false);
-	expect_hole(test, gap, n, 31, true, SZ_1G, SZ_2G - 1, true);
+	expect_hole(test, gap, n, 31, true, SZ_16M, SZ_16M + SZ_1G - 1, true);
 	expect_hole(test, gap, n, 36, true, 48ULL * SZ_1G, SZ_64G - 1, false);
 	expect_hole(test, gap, n, 40, true, 960ULL * SZ_1G, 1024ULL * SZ_1G - 1,
 		    false);
 	expect_hole(test, gap, n, 44, true, 16320ULL * SZ_1G,
 		    16384ULL * SZ_1G - 1, false);
 	/* 3 GiB of 34 bits are free, 4 are wanted: memory has them */
-	expect_hole(test, gap, n, 34, true, 12ULL * SZ_1G, SZ_16G - 1, true);
+	expect_hole(test, gap, n, 34, true, SZ_4G, SZ_8G - 1, true);
 	expect_hole(test, gap, n, 34, false, SZ_2G, 3ULL * SZ_1G - 1, false);
+}
+
+/* Is there enough below a narrower mask? */
+static void windows_serve_narrower_masks(struct kunit *test)
+{
+	static const struct dma_window w[] = {
+		DIRECT(0, SZ_16M - 1, 0),
+		TRANSLATED(SZ_16M, SZ_16M + SZ_128M - 1),
+	};
+	static const struct dma_window direct[] = { DIRECT(0, SZ_1G, 0) };
+	struct dma_windows *set = windows(test, w, ARRAY_SIZE(w));
+
+	KUNIT_EXPECT_TRUE(test, dma_windows_serve(set, DMA_BIT_MASK(28)));
+	KUNIT_EXPECT_TRUE(test, dma_windows_serve(set, DMA_BIT_MASK(27)));
+	KUNIT_EXPECT_TRUE(test, dma_windows_serve(set, DMA_BIT_MASK(25)));
+	KUNIT_EXPECT_FALSE(test, dma_windows_serve(set, DMA_BIT_MASK(24)));
+	/* Half of 16 MiB, and a page less */
+	KUNIT_EXPECT_TRUE(test, dma_windows_serve(set, SZ_32M - 1));
+	KUNIT_EXPECT_TRUE(test, dma_windows_serve(set, SZ_16M + SZ_4M - 1));
+	KUNIT_EXPECT_FALSE(test, dma_windows_serve(set, SZ_16M + SZ_2M));
+	/* Whatever a wider mask would allow */
+	KUNIT_EXPECT_TRUE(test, dma_windows_serve(set, DMA_BIT_MASK(44)));
+	set = windows(test, direct, ARRAY_SIZE(direct));
+	KUNIT_EXPECT_FALSE(test, dma_windows_serve(set, DMA_BIT_MASK(32)));
 }
 
 static void hole_shrinks(struct kunit *test)
@@ -464,6 +487,7 @@ static struct kunit_case dma_window_cases[] = {
 	KUNIT_CASE(windows_agree_with_brute_force),
 	KUNIT_CASE(windows_close_and_open),
 	KUNIT_CASE(windows_pass_through),
+	KUNIT_CASE(windows_serve_narrower_masks),
 	KUNIT_CASE(hole_is_carved_out_of_memory),
 	KUNIT_CASE(hole_is_where_nothing_is),
 	KUNIT_CASE(hole_shrinks),
