@@ -8,9 +8,10 @@ import vm_gdb
 
 MIB = 1 << 20
 
-# A range that layers keep devices away from: the start of the memory above
-# 4 GiB, which the kernel hands out first.
+# What layers keep devices away from: the start of the memory above 4 GiB, which
+# the kernel hands out first; and, for the cards that only test, all of that.
 NODMA = "0x100000000-0x10fffffff"
+NODMA_OF = {"1234:11e8": "0x100000000-0x1ffffffff"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,7 +155,8 @@ def kernel_words(machine, mode, accel, tool, extra):
         layers = ",".join(f"pci:{device}:{stack}"
                           for device, stack in mode.layers)
         words.append(f"dma_layers={layers}")
-    forbidden = [f"pci:{device}:{NODMA}" for device, stack in mode.layers
+    forbidden = [f"pci:{device}:{NODMA_OF.get(device, NODMA)}"
+                 for device, stack in mode.layers
                  if "nodma" in stack.split("+")]
     if forbidden:
         words.append(f"dma_nodma={','.join(forbidden)}")

@@ -43,6 +43,7 @@
 #define NODMA_SLOT_TRIES	8
 #define NODMA_ALLOC_TRIES	4
 #define NODMA_ZONES		3
+#define NODMA_TRIES		(NODMA_ZONES * NODMA_ALLOC_TRIES)
 
 static void nodma_refuse(struct dma_layer *layer, unsigned long attrs,
 			 const char *why)
@@ -523,8 +524,10 @@ static void nodma_sync_sg_for_device(struct dma_layer *layer,
 
 /*
  * Allocations.  What lies below is asked a few times, while memory that will
- * not do is held.  Then the layer allocates by itself, from one zone after the
- * other, and maps that.
+ * not do is held: iommu-dma for one zone after the other, as any memory will do
+ * for it.  Then the layer allocates by itself, from one zone after the other,
+ * and maps that; but a mapping goes by the streaming mask, and its address may
+ * be beyond a narrower coherent one.
  */
 
 /* Does memory that was allocated below touch a range? */
@@ -571,10 +574,16 @@ static gfp_t nodma_zone(unsigned int n)
 	return zones[n / NODMA_ALLOC_TRIES];
 }
 
+/* How often to ask what lies below. */
+static unsigned int nodma_tries(struct dma_layer *layer)
+{
+	return nodma_base_iommu(layer->dev) ? NODMA_TRIES : NODMA_ALLOC_TRIES;
+}
+
 static struct page *nodma_get_pages(struct dma_layer *layer, size_t size,
 				    gfp_t gfp)
 {
-	struct page *held[NODMA_ZONES * NODMA_ALLOC_TRIES], *page;
+	struct page *held[NODMA_TRIES], *page;
 	struct page *found = NULL;
 	unsigned int order = get_order(size), n = 0, i;
 
@@ -662,15 +671,16 @@ static void *nodma_alloc(struct dma_layer *layer, size_t size,
 	struct {
 		void *vaddr;
 		dma_addr_t handle;
-	} held[NODMA_ALLOC_TRIES];
+	} held[NODMA_TRIES];
+	unsigned int n = 0, tries = nodma_tries(layer);
 	void *vaddr, *found = NULL;
 	struct page *page;
-	int n = 0;
 
 	/* The memory is looked up by its address, so there must be one. */
 	attrs &= ~DMA_ATTR_NO_KERNEL_MAPPING;
-	while (n < NODMA_ALLOC_TRIES && !found) {
-		vaddr = dma_below_alloc(layer, size, handle, gfp, attrs);
+	while (n < tries && !found) {
+		vaddr = dma_below_alloc(layer, size, handle,
+					gfp | nodma_zone(n), attrs);
 		if (!vaddr)
 			break;
 		if (nodma_memory_hit(layer, vaddr, *handle, size)) {
@@ -710,13 +720,14 @@ static struct page *nodma_alloc_pages(struct dma_layer *layer, size_t size,
 	struct {
 		struct page *page;
 		dma_addr_t handle;
-	} held[NODMA_ALLOC_TRIES];
+	} held[NODMA_TRIES];
+	unsigned int n = 0, tries = nodma_tries(layer);
 	struct nodma *nodma = layer->priv;
 	struct page *page, *found = NULL;
-	int n = 0;
 
-	while (n < NODMA_ALLOC_TRIES && !found) {
-		page = dma_below_alloc_pages(layer, size, handle, dir, gfp);
+	while (n < tries && !found) {
+		page = dma_below_alloc_pages(layer, size, handle, dir,
+					     gfp | nodma_zone(n));
 		if (!page)
 			break;
 		if (nodma_ranges_hit(&nodma->ranges, page_to_phys(page),
@@ -789,9 +800,8 @@ nodma_alloc_noncontiguous(struct dma_layer *layer, size_t size,
 			  enum dma_data_direction dir, gfp_t gfp,
 			  unsigned long attrs)
 {
-	struct sg_table *held[NODMA_ZONES * NODMA_ALLOC_TRIES], *sgt;
-	bool iommu = nodma_base_iommu(layer->dev);
-	int n = 0, tries = iommu ? ARRAY_SIZE(held) : NODMA_ALLOC_TRIES;
+	unsigned int n = 0, tries = nodma_tries(layer);
+	struct sg_table *held[NODMA_TRIES], *sgt;
 	struct sg_table *found = NULL;
 
 	while (n < tries && !found) {
@@ -804,7 +814,7 @@ nodma_alloc_noncontiguous(struct dma_layer *layer, size_t size,
 		else
 			found = sgt;
 	}
-	if (!found && n && !iommu)
+	if (!found && n && !nodma_base_iommu(layer->dev))
 		found = nodma_own_table(layer, size, dir, gfp);
 	if (!found && n)
 		nodma_refuse(layer, attrs,
