@@ -211,6 +211,8 @@ class Windows(unittest.TestCase):
         for mask, words in (
                 (0xffffffff, (("direct", 0, self.LOW),
                               ("translated", self.LOW + 1, 0xffffffff))),
+                (0x3fffffff, (("direct", 0, 0xffffff),
+                              ("translated", 1 << 24, self.LOW))),
                 (1 << 40, (("direct", 0, self.HIGH),))):
             self.assertEqual(vm_windows.complaints(
                 self.windows(*words), mask, self.MEMORY, True), [])
@@ -222,7 +224,8 @@ class Windows(unittest.TestCase):
                 (0xffffffff, (direct,)),
                 (0xffffffff, (("translated", 0x1000, 0xffffffff),)),
                 (0xffffffff, (direct, ("translated", self.LOW, 0xffffffff))),
-                (0xffffffff, (direct, ("translated", self.LOW + 1, 1 << 32))),
+                (0xffffffff, (direct, ("translated", 0xe1000000, 1 << 32))),
+                (0xffffffff, (direct, ("translated", 1 << 32, 1 << 33))),
                 (0xffffffff, (("translated", self.LOW + 1, 0xffffffff),
                               direct)),
                 (0xffffffff, (direct, ("translated", 0xffffffff, 1 << 31))),

@@ -8,6 +8,9 @@ WINDOW = re.compile(r"(direct|translated):(0x[0-9a-f]+)-(0x[0-9a-f]+)$")
 MAP = re.compile(r"BIOS-e820: \[mem (0x[0-9a-f]+)-(0x[0-9a-f]+)\] +(?:usable|"
                  r"System RAM)")
 
+# Below a mask, an eighth is translated at least, or as many bytes.
+ROOM = 512 << 20
+
 
 @dataclasses.dataclass(frozen=True, order=True)
 class Window:
@@ -57,8 +60,10 @@ def complaints(windows, mask, memory, plain=False):
     translated = [win for win in windows if win.kind == "translated"]
     if not direct:
         wrong.append("no direct window")
-    wrong += [f"translated up to {win.last:#x}, beyond the mask {mask:#x}"
-              for win in translated if win.last > mask]
+    room = sum(max(min(win.last, mask) + 1 - win.first, 0)
+               for win in translated)
+    if translated and room < min((mask + 1) // 8, ROOM):
+        wrong.append(f"{room} bytes are translated below the mask {mask:#x}")
     outside = [f"memory {first:#x}-{last:#x} is not within a direct window, "
                "and there is no translated one"
                for first, last in memory if last > mask or not any(
