@@ -106,9 +106,9 @@ static struct device *half_direct(struct kunit *test)
 	return t->dev;
 }
 
-static int live(struct device *dev)
+static unsigned int live(struct device *dev)
 {
-	return atomic_read(&iommu_dma_windows(iommu_get_dma_domain(dev))->live);
+	return dma_windows_live(iommu_dma_windows(iommu_get_dma_domain(dev)));
 }
 
 static bool is_translated(dma_addr_t addr, size_t size)

@@ -13,6 +13,8 @@
 #include <linux/export.h>
 #include <linux/minmax.h>
 #include <linux/overflow.h>
+#include <linux/percpu.h>
+#include <linux/rcupdate.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/sort.h>
@@ -78,8 +80,8 @@ EXPORT_SYMBOL_IF_KUNIT(dma_windows_translated);
  * @count: their number, 1 to DMA_WINDOWS_MAX
  *
  * Context: process, may sleep
- * Return: the set, which kfree() frees; -EINVAL when windows overlap or have
- * no end, -ENOMEM.
+ * Return: the set, for dma_windows_destroy(); -EINVAL when windows overlap or
+ * have no end, -ENOMEM.
  */
 struct dma_windows *dma_windows_create(const struct dma_window *windows,
 				       unsigned int count)
@@ -98,38 +100,99 @@ struct dma_windows *dma_windows_create(const struct dma_window *windows,
 	if (!windows_are_sane(set->windows, count))
 		return ERR_PTR(-EINVAL);
 	if (!dma_windows_translated(set)) {
-		atomic_set(&set->live, INT_MIN);
+		set->gate = true;
+		set->closed = true;
 		set->used = true;
 	}
+	set->live = alloc_percpu(unsigned int);
+	if (!set->live)
+		return ERR_PTR(-ENOMEM);
 	return_ptr(set);
 }
 EXPORT_SYMBOL_IF_KUNIT(dma_windows_create);
+
+/**
+ * dma_windows_destroy - free a set of windows
+ * @set: windows, of which none is in use any more
+ *
+ * Context: process
+ */
+void dma_windows_destroy(struct dma_windows *set)
+{
+	free_percpu(set->live);
+	kfree(set);
+}
+EXPORT_SYMBOL_IF_KUNIT(dma_windows_destroy);
 
 /* The slow part of dma_windows_use_direct() */
 bool dma_windows_first_direct(struct dma_windows *set)
 {
 	guard(spinlock_irqsave)(&set->lock);
-	if (atomic_read(&set->live) < 0 && !set->passthrough)
+	if (set->closed && !set->passthrough)
 		return false;
 	WRITE_ONCE(set->used, true);
 	return true;
 }
 EXPORT_SYMBOL_IF_KUNIT(dma_windows_first_direct);
 
+/* The slow part of dma_windows_enter() */
+bool dma_windows_enter_gate(struct dma_windows *set)
+{
+	guard(spinlock_irqsave)(&set->lock);
+	if (set->closed)
+		return false;
+	this_cpu_inc(*set->live);
+	return true;
+}
+EXPORT_SYMBOL_IF_KUNIT(dma_windows_enter_gate);
+
+/**
+ * dma_windows_live - how many mappings are in translated windows?
+ * @set: windows
+ *
+ * Context: any
+ * Return: their number. While some come and go it is a guess, while some only
+ * go it is no less than what is left.
+ */
+unsigned int dma_windows_live(const struct dma_windows *set)
+{
+	unsigned int sum = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(*per_cpu_ptr(set->live, cpu));
+	return sum;
+}
+EXPORT_SYMBOL_IF_KUNIT(dma_windows_live);
+
 /**
  * dma_windows_close - let no mapping into translated windows from now on
  * @set: windows, which are not closed
- * @unused: also demand that no direct address was ever given out
+ * @unused: where to store whether no direct address was ever given out; or NULL
  *
- * Context: any; callers are serialised
- * Return: false, with nothing changed, if there is such a mapping or address.
+ * From the gate on, mappings that begin take the lock, and those that did not
+ * see it are counted; so what the sum still misses can only be mappings that
+ * end.
+ *
+ * Context: process, may sleep; callers are serialised
+ * Return: false, with nothing changed, if there is a mapping.
  */
-bool dma_windows_close(struct dma_windows *set, bool unused)
+bool dma_windows_close(struct dma_windows *set, bool *unused)
 {
+	WRITE_ONCE(set->gate, true);
+	synchronize_rcu_expedited();
+
 	guard(spinlock_irqsave)(&set->lock);
-	if (unused && set->used)
+	if (dma_windows_live(set)) {
+		WRITE_ONCE(set->gate, false);
 		return false;
-	return !atomic_cmpxchg(&set->live, 0, INT_MIN);
+	}
+	/* Pairs with dma_windows_leave(). */
+	smp_rmb();
+	set->closed = true;
+	if (unused)
+		*unused = !set->used;
+	return true;
 }
 EXPORT_SYMBOL_IF_KUNIT(dma_windows_close);
 
@@ -143,7 +206,9 @@ void dma_windows_open(struct dma_windows *set)
 {
 	guard(spinlock_irqsave)(&set->lock);
 	WRITE_ONCE(set->passthrough, false);
-	atomic_set_release(&set->live, 0);
+	set->closed = false;
+	/* Who does not see the gate any more sees the rest. */
+	smp_store_release(&set->gate, false);
 }
 EXPORT_SYMBOL_IF_KUNIT(dma_windows_open);
 

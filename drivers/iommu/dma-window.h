@@ -5,20 +5,24 @@
 #ifndef __DRIVERS_IOMMU_DMA_WINDOW_H
 #define __DRIVERS_IOMMU_DMA_WINDOW_H
 
-#include <linux/atomic.h>
 #include <linux/compiler.h>
 #include <linux/dma-window.h>
+#include <linux/percpu.h>
+#include <linux/preempt.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 
 /**
  * struct dma_windows - the windows of a domain
- * @live: mappings in translated windows; negative while there must be none
+ * @live: mappings in translated windows: the sum of what each CPU has added
+ * @gate: mappings have to take @lock, as the windows are going to be, or are,
+ *	@closed
+ * @closed: no mapping is to be made in translated windows
  * @passthrough: the hardware translates nothing for now, whatever @windows say
  * @used: an address in a direct window was given out
  * @carved: there is memory behind bus addresses of a translated window that is
  *	only reached through it
- * @lock: held while @used is set, or the sign of @live changes
+ * @lock: protects @closed; held while @used is set
  * @retired: next of the domains that were replaced while drivers were bound;
  *	belongs to the IOMMU group
  * @highest: what the devices would have to reach to need none, or 0
@@ -30,12 +34,14 @@
  * and none: as no mapping is live then, no address changes its meaning.
  */
 struct dma_windows {
-	atomic_t live;
+	unsigned int __percpu *live;
+	bool gate;
 	bool passthrough;
 	bool used;
 	bool carved;
-	/* Held while @used is set, or the sign of @live changes */
+	/* Protects @closed; held while @used is set */
 	spinlock_t lock;
+	bool closed;
 	struct iommu_domain *retired;
 	u64 highest;
 	unsigned int count;
@@ -70,8 +76,11 @@ struct dma_window_hole {
 struct dma_windows *dma_windows_create(const struct dma_window *windows,
 				       unsigned int count);
 const struct dma_window *dma_windows_translated(const struct dma_windows *set);
+void dma_windows_destroy(struct dma_windows *set);
 bool dma_windows_first_direct(struct dma_windows *set);
-bool dma_windows_close(struct dma_windows *set, bool unused);
+bool dma_windows_enter_gate(struct dma_windows *set);
+unsigned int dma_windows_live(const struct dma_windows *set);
+bool dma_windows_close(struct dma_windows *set, bool *unused);
 void dma_windows_open(struct dma_windows *set);
 bool dma_windows_serve(const struct dma_windows *set, u64 limit);
 int dma_window_find_hole(const struct dma_window_range *ranges,
@@ -173,7 +182,15 @@ static inline bool dma_windows_use_direct(struct dma_windows *set)
  */
 static inline bool dma_windows_enter(struct dma_windows *set)
 {
-	return atomic_inc_unless_negative(&set->live);
+	guard(preempt)();
+	/*
+	 * Pairs with synchronize_rcu_expedited() in dma_windows_close(), and
+	 * with the release in dma_windows_open().
+	 */
+	if (unlikely(smp_load_acquire(&set->gate)))
+		return dma_windows_enter_gate(set);
+	this_cpu_inc(*set->live);
+	return true;
 }
 
 /**
@@ -184,7 +201,9 @@ static inline bool dma_windows_enter(struct dma_windows *set)
  */
 static inline void dma_windows_leave(struct dma_windows *set)
 {
-	atomic_dec(&set->live);
+	/* What was unmapped comes first; pairs with dma_windows_close(). */
+	smp_wmb();
+	this_cpu_dec(*set->live);
 }
 
 #endif /* __DRIVERS_IOMMU_DMA_WINDOW_H */

@@ -4,7 +4,11 @@
  */
 #include <kunit/test.h>
 #include <linux/array_size.h>
+#include <linux/atomic.h>
+#include <linux/delay.h>
+#include <linux/dma-mapping.h>
 #include <linux/err.h>
+#include <linux/kthread.h>
 #include <linux/minmax.h>
 #include <linux/prandom.h>
 #include <linux/sizes.h>
@@ -25,10 +29,11 @@
 /* Addresses of the model, and of its random cases */
 #define MODEL_SIZE	96
 #define MODEL_ROUNDS	400
+#define MAPPERS		3
 
-static void kfree_set(void *set)
+static void destroy_set(void *set)
 {
-	kfree(set);
+	dma_windows_destroy(set);
 }
 
 static struct dma_windows *windows(struct kunit *test,
@@ -38,7 +43,7 @@ static struct dma_windows *windows(struct kunit *test,
 	struct dma_windows *set = dma_windows_create(w, count);
 
 	KUNIT_ASSERT_FALSE(test, IS_ERR(set));
-	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, kfree_set,
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, destroy_set,
 							   set));
 	return set;
 }
@@ -280,7 +285,7 @@ static void windows_agree_with_brute_force(struct kunit *test)
 		set = dma_windows_create(m->w, m->count);
 		KUNIT_ASSERT_FALSE(test, IS_ERR(set));
 		model_compare(test, m, set);
-		kfree(set);
+		dma_windows_destroy(set);
 	}
 }
 
@@ -291,22 +296,89 @@ static void windows_close_and_open(struct kunit *test)
 		DIRECT(0, SZ_1G - 1, 0), TRANSLATED(SZ_1G, SZ_2G - 1),
 	};
 	struct dma_windows *set = windows(test, w, ARRAY_SIZE(w));
+	bool unused = false;
 
 	KUNIT_EXPECT_TRUE(test, dma_windows_enter(set));
-	KUNIT_EXPECT_FALSE(test, dma_windows_close(set, false));
+	KUNIT_EXPECT_FALSE(test, dma_windows_close(set, NULL));
 	KUNIT_EXPECT_TRUE(test, dma_windows_enter(set));
+	KUNIT_EXPECT_EQ(test, dma_windows_live(set), 2);
 	dma_windows_leave(set);
 	dma_windows_leave(set);
-	KUNIT_EXPECT_TRUE(test, dma_windows_close(set, true));
+	KUNIT_EXPECT_TRUE(test, dma_windows_close(set, &unused));
+	KUNIT_EXPECT_TRUE(test, unused);
 	KUNIT_EXPECT_FALSE(test, dma_windows_enter(set));
 	/* The first direct address would be given out too late. */
 	KUNIT_EXPECT_FALSE(test, dma_windows_use_direct(set));
 	dma_windows_open(set);
 	KUNIT_EXPECT_TRUE(test, dma_windows_use_direct(set));
-	KUNIT_EXPECT_FALSE(test, dma_windows_close(set, true));
-	KUNIT_EXPECT_TRUE(test, dma_windows_close(set, false));
+	KUNIT_EXPECT_TRUE(test, dma_windows_enter(set));
+	dma_windows_leave(set);
+	KUNIT_EXPECT_TRUE(test, dma_windows_close(set, &unused));
+	KUNIT_EXPECT_FALSE(test, unused);
 	/* Others know of that one already. */
 	KUNIT_EXPECT_TRUE(test, dma_windows_use_direct(set));
+}
+
+/* Mappings that begin and end on other CPUs while windows are closed */
+struct mappers {
+	struct dma_windows *set;
+	atomic_t inside;
+	atomic_t entered;
+};
+
+static int mapper(void *data)
+{
+	struct mappers *m = data;
+	unsigned int i;
+
+	while (!kthread_should_stop()) {
+		for (i = 0; i < 64 && dma_windows_enter(m->set); i++) {
+			atomic_inc(&m->inside);
+			atomic_inc(&m->entered);
+			atomic_dec(&m->inside);
+			dma_windows_leave(m->set);
+		}
+		cond_resched();
+	}
+	return 0;
+}
+
+static void close_and_look(struct kunit *test, struct mappers *m,
+			   unsigned int *closed)
+{
+	if (!dma_windows_close(m->set, NULL))
+		return;
+	++*closed;
+	for (unsigned int i = 0; i < 100; i++) {
+		KUNIT_EXPECT_EQ(test, atomic_read(&m->inside), 0);
+		cond_resched();
+	}
+	KUNIT_EXPECT_EQ(test, dma_windows_live(m->set), 0);
+	dma_windows_open(m->set);
+}
+
+static void windows_close_while_others_map(struct kunit *test)
+{
+	static const struct dma_window w[] = { TRANSLATED(SZ_1G, SZ_2G - 1) };
+	struct mappers m = { .set = windows(test, w, ARRAY_SIZE(w)) };
+	struct task_struct *tasks[MAPPERS];
+	unsigned int i, closed = 0;
+
+	for (i = 0; i < MAPPERS; i++) {
+		tasks[i] = kthread_run(mapper, &m, "dma-window-%u", i);
+		if (IS_ERR(tasks[i]))
+			break;
+	}
+	KUNIT_EXPECT_EQ(test, i, MAPPERS);
+	for (unsigned int n = 0; n < MODEL_ROUNDS; n++) {
+		close_and_look(test, &m, &closed);
+		cond_resched();
+	}
+	while (i--)
+		kthread_stop(tasks[i]);
+	KUNIT_EXPECT_GT(test, closed, 0);
+	KUNIT_EXPECT_GT(test, atomic_read(&m.entered), 0);
+	KUNIT_EXPECT_EQ(test, dma_windows_live(m.set), 0);
 }
 
 /* While the hardware translates nothing, all memory is where it is */
@@ -317,7 +389,7 @@ static void windows_pass_through(struct kunit *test)
 	};
 	struct dma_windows *set = windows(test, w, ARRAY_SIZE(w));
 
-	KUNIT_ASSERT_TRUE(test, dma_windows_close(set, false));
+	KUNIT_ASSERT_TRUE(test, dma_windows_close(set, NULL));
 	expect_not_direct(test, set, SZ_1G);
 	WRITE_ONCE(set->passthrough, true);
 	expect_direct(test, set, SZ_1G, SZ_1G);
@@ -486,6 +558,7 @@ static struct kunit_case dma_window_cases[] = {
 	KUNIT_CASE(windows_must_not_overlap),
 	KUNIT_CASE(windows_agree_with_brute_force),
 	KUNIT_CASE(windows_close_and_open),
+	KUNIT_CASE(windows_close_while_others_map),
 	KUNIT_CASE(windows_pass_through),
 	KUNIT_CASE(windows_serve_narrower_masks),
 	KUNIT_CASE(hole_is_carved_out_of_memory),
