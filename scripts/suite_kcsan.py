@@ -16,7 +16,7 @@ LIMIT = 600
 # the base's own.
 OURS = ("drivers/iommu/iova-arena", "drivers/iommu/iova-tree",
         "drivers/iommu/dma-flush", "drivers/iommu/dma-arena",
-        "drivers/iommu/soft/")
+        "drivers/iommu/dma-window", "drivers/iommu/soft/")
 BEGIN = "BUG: KCSAN:"
 RULE = re.compile(r"=+$")
 FUNCTION = re.compile(r"([\w.]+)\+0x[0-9a-f]+/0x[0-9a-f]+")

@@ -42,6 +42,9 @@ Q35_MODES = {
     "debug": Mode("iommu.strict=0", "debug kernel, lazy, with layers",
                   "DMA-FQ", slow=True, layers=LAYERS, kunit=True,
                   known_log=PCIEHP_KNOWN),
+    "debug-pt": Mode("iommu=pt", "debug kernel, pass-through, with layers",
+                     "identity", slow=True, layers=LAYERS,
+                     known_log=PCIEHP_KNOWN),
 }
 
 # The same with the allocator that the arenas replace.
