@@ -230,6 +230,29 @@ void dma_window_plan_end(struct dma_window_plan *plan)
 	kfree(plan->ranges);
 }
 
+static bool plan_is_too_large(struct iommu_domain *domain, u64 last)
+{
+	return last >> __fls(domain->pgsize_bitmap) > LEAVES_MAX;
+}
+
+/*
+ * Pass-through also reaches what is above all memory: the BARs of devices, which
+ * others may be using. Where pages are small, memory has to do.
+ */
+static u64 plan_last(struct dma_window_plan *plan, struct iommu_domain *domain)
+{
+	u64 highest = ALIGN(dma_window_highest() + 1, LARGE_PAGE) - 1;
+	u64 last = highest;
+	unsigned int i;
+
+	for (i = 0; i < plan->count; i++)
+		last = max(last, plan->ranges[i].last);
+	last = min_t(u64, ALIGN(last + 1, SZ_1G) - 1,
+		     domain->geometry.aperture_end);
+	return last < highest || plan_is_too_large(domain, last) ? highest :
+								     last;
+}
+
 static int map_direct(struct iommu_domain *domain, u64 first, u64 last)
 {
 	if (last < first)
@@ -252,11 +275,11 @@ static int map_direct(struct iommu_domain *domain, u64 first, u64 last)
 int dma_window_plan_apply(struct dma_window_plan *plan,
 			  struct iommu_domain *domain, u64 limit, bool carve)
 {
-	u64 last = ALIGN(dma_window_highest() + 1, LARGE_PAGE) - 1;
+	u64 last = plan_last(plan, domain);
 	struct dma_window_hole hole;
 	int ret;
 
-	if (last >> __fls(domain->pgsize_bitmap) > LEAVES_MAX)
+	if (plan_is_too_large(domain, last))
 		return -E2BIG;
 	ret = dma_window_find_hole(plan->ranges, plan->count, limit, carve,
 				   &hole);

@@ -168,7 +168,8 @@ EXPORT_SYMBOL_IF_KUNIT(dma_windows_live);
 /**
  * dma_windows_close - let no mapping into translated windows from now on
  * @set: windows, which are not closed
- * @unused: where to store whether no direct address was ever given out; or NULL
+ * @unused: where to store whether no direct address was ever given out, in which
+ *	case none is from now on; or NULL if these addresses keep their meaning
  *
  * From the gate on, mappings that begin take the lock, and those that did not
  * see it are counted; so what the sum still misses can only be mappings that
@@ -188,10 +189,12 @@ bool dma_windows_close(struct dma_windows *set, bool *unused)
 		return false;
 	}
 	/* Pairs with dma_windows_leave(). */
-	smp_rmb();
+	smp_mb();
 	set->closed = true;
 	if (unused)
 		*unused = !set->used;
+	else
+		WRITE_ONCE(set->used, true);
 	return true;
 }
 EXPORT_SYMBOL_IF_KUNIT(dma_windows_close);

@@ -201,8 +201,8 @@ static inline bool dma_windows_enter(struct dma_windows *set)
  */
 static inline void dma_windows_leave(struct dma_windows *set)
 {
-	/* What was unmapped comes first; pairs with dma_windows_close(). */
-	smp_wmb();
+	/* All that unmapping did comes first; pairs with dma_windows_close(). */
+	smp_mb();
 	this_cpu_dec(*set->live);
 }
 
