@@ -6,11 +6,12 @@
 #ifndef _LINUX_DMA_WINDOW_H
 #define _LINUX_DMA_WINDOW_H
 
+#include <linux/dma-direction.h>
 #include <linux/types.h>
 
 struct device;
 struct iommu_domain;
-struct scatterlist;
+struct page;
 
 /* Windows that a domain can have */
 #define DMA_WINDOWS_MAX	8
@@ -45,6 +46,10 @@ int iommu_dma_set_windows(struct iommu_domain *domain,
 			  unsigned int count);
 bool iommu_dma_is_direct(struct device *dev, dma_addr_t addr);
 bool iommu_dma_has_windows(struct device *dev);
+struct page *iommu_dma_alloc_pages_last_resort(struct device *dev, size_t size,
+					       dma_addr_t *handle,
+					       enum dma_data_direction dir,
+					       gfp_t gfp);
 void iommu_dma_mask_changes(struct device *dev, u64 mask, u64 coherent_mask);
 #else
 static inline bool iommu_dma_is_direct(struct device *dev, dma_addr_t addr)
@@ -55,6 +60,14 @@ static inline bool iommu_dma_is_direct(struct device *dev, dma_addr_t addr)
 static inline bool iommu_dma_has_windows(struct device *dev)
 {
 	return false;
+}
+
+static inline struct page *
+iommu_dma_alloc_pages_last_resort(struct device *dev, size_t size,
+				  dma_addr_t *handle,
+				  enum dma_data_direction dir, gfp_t gfp)
+{
+	return NULL;
 }
 
 static inline void iommu_dma_mask_changes(struct device *dev, u64 mask,
