@@ -546,6 +546,28 @@ static void late_comer_disturbs_nobody(struct kunit *test)
 	client_leaves(test, &capable);
 }
 
+/* A device that comes while another one has windows, and goes again */
+static void device_joins_windows(struct kunit *test)
+{
+	struct group_test *t = test->priv;
+	struct client limited, capable;
+
+	make_clients(test, &limited, &capable);
+	soft_iommu_device_destroy(t->peer);
+	t->peer = NULL;
+	client_comes(test, &limited);
+	t->peer = make_device(test, t->dev, ALL, false);
+	capable.dev = t->peer;
+	client_comes(test, &capable);
+	KUNIT_EXPECT_EQ(test, capable.addr, capable.phys);
+	change_masks(test, &limited, &capable);
+	client_leaves(test, &capable);
+	soft_iommu_device_destroy(t->peer);
+	t->peer = NULL;
+	expect_clients(test, &limited, &limited, &limited);
+	client_leaves(test, &limited);
+}
+
 static struct page *alloc_high_block(void)
 {
 	struct page *page, *low, *next;
@@ -593,6 +615,7 @@ static struct kunit_case dma_window_group_cases[] = {
 	KUNIT_CASE_SLOW(mask_change_survives_faults),
 	KUNIT_CASE(devices_share_a_group),
 	KUNIT_CASE(late_comer_disturbs_nobody),
+	KUNIT_CASE(device_joins_windows),
 	{}
 };
 
