@@ -31,6 +31,10 @@ class Mode:
     bounce: str = None      # "no": nothing may be bounced, "yes": something is
     iommu: bool = True      # the machine has one
     windows: bool = False   # each device's windows are checked
+    shared: bool = False    # the cards share windows, in one IOMMU group
+    vtd: str = ""           # properties of the IOMMU
+    memory: str = ""        # for -m, when not the machine's
+    ran: tuple = ()         # results that a skip is no substitute for
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,8 +87,8 @@ def report_port(path):
 def command(machine, mode, qemu, accel, images, sockets, console):
     """QEMU's command line, without kernel and initramfs."""
     args = [qemu, "-nodefaults", "-no-user-config", "-display", "none",
-            "-no-reboot", "-m", machine.memory + machine.more_memory,
-            "-smp", str(machine.cpus)]
+            "-no-reboot", "-smp", str(machine.cpus),
+            "-m", mode.memory or machine.memory + machine.more_memory]
     if accel == "kvm":
         # Interrupt remapping needs the IO-APIC in QEMU.
         args += ["-M", "q35,kernel-irqchip=split", "-accel", "kvm",
@@ -97,7 +101,8 @@ def command(machine, mode, qemu, accel, images, sockets, console):
              "-qmp", f"unix:{sockets['qmp']},server=on,wait=off"]
     # The vIOMMU comes before what it serves.
     if mode.iommu:
-        args += ["-device", "intel-iommu,intremap=on"]
+        args += ["-device", ",".join(filter(None, (
+            "intel-iommu", "intremap=on", mode.vtd)))]
     args += machine.devices(images)
     args += report_port(sockets["rig"])
     if mode.firmware:

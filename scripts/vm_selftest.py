@@ -208,14 +208,16 @@ class Windows(unittest.TestCase):
 
     def test_right(self):
         """Windows of a limited device, and of one that needs none."""
-        for mask, words in (
-                (0xffffffff, (("direct", 0, self.LOW),
-                              ("translated", self.LOW + 1, 0xffffffff))),
+        limited = (("direct", 0, self.LOW),
+                   ("translated", self.LOW + 1, 0xffffffff))
+        for mask, words, shared in (
+                (0xffffffff, limited, False), (1 << 40, limited, True),
                 (0x3fffffff, (("direct", 0, 0xffffff),
-                              ("translated", 1 << 24, self.LOW))),
-                (1 << 40, (("direct", 0, self.HIGH),))):
+                              ("translated", 1 << 24, self.LOW)), False),
+                (1 << 40, (("direct", 0, self.HIGH),), False)):
             self.assertEqual(vm_windows.complaints(
-                self.windows(*words), mask, self.MEMORY, True), [])
+                self.windows(*words), mask, self.MEMORY, self.HIGH, shared),
+                [])
 
     def test_wrong(self):
         """Each mistake is noticed."""
@@ -234,7 +236,11 @@ class Windows(unittest.TestCase):
                            ("translated", self.HIGH + 1, 1 << 39)))):
             with self.subTest(words):
                 self.assertTrue(vm_windows.complaints(
-                    self.windows(*words), mask, self.MEMORY, True))
+                    self.windows(*words), mask, self.MEMORY, self.HIGH))
+        # Memory may come that the mask does not cover.
+        self.assertTrue(vm_windows.complaints(
+            self.windows(("direct", 0, self.HIGH)), 1 << 40, self.MEMORY,
+            1 << 41))
 
     def test_memory(self):
         """The memory of the machine, from the kernel's log."""
@@ -243,6 +249,14 @@ class Windows(unittest.TestCase):
             "BIOS-e820: [mem 0x00000000fffc0000-0x00000000ffffffff] reserved\n"
             "BIOS-e820: [mem 0x0000000100000000-0x00000001ffffffff] usable"),
             self.MEMORY)
+
+    def test_highest(self):
+        """Memory that may come counts."""
+        there = "BIOS-e820: [mem 0x0000000000100000-0x000000007fffffff] usable"
+        self.assertEqual(vm_windows.highest_of(there), 0x7fffffff)
+        self.assertEqual(vm_windows.highest_of(
+            there + "\nACPI: SRAT: Node 0 PXM 0 [mem 0x280000000-0x3ffffffff] "
+            "hotplug"), 0x3ffffffff)
 
 
 class Ktap(unittest.TestCase):

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Machines with few devices and short boots, for modes of which many exist."""
 
+import dataclasses
 import functools
+import struct
 
 import dmar
 from vm_machine import Machine, Mode, blockdevs
@@ -17,9 +19,9 @@ DISK = tuple(f"nvme.traffic.{what}" for what in ("write", "verify"))
 RESYNC = ("edu32.mask-change",)
 
 
-def edu(bits, slot):
+def edu(bits, slot, bus="pcie.0"):
     """A card with an address mask."""
-    return ["-device", f"edu,id=edu{bits},bus=pcie.0,addr={slot:x},"
+    return ["-device", f"edu,id=edu{bits},bus={bus},addr={slot:x},"
             f"dma_mask={(1 << bits) - 1:#x}"]
 
 
@@ -76,7 +78,12 @@ RMRR = Machine(
     memory="5G",
     cpus=2,
     modes={"lazy": reserved("iommu.strict=0", "translated", "DMA-FQ"),
-           "pt": reserved("iommu=pt", "pass-through", "identity")},
+           "pt": reserved("iommu=pt", "pass-through", "identity"),
+           "pt-sm": dataclasses.replace(
+               reserved("iommu=pt intel_iommu=sm_on rig.types=DMA,DMA-FQ",
+                        "pass-through, scalable mode", "identity"),
+               vtd="x-scalable-mode=on", bounce="no", windows=True,
+               ran=("edu32.in-flight",))},
     disks=(),
     roles=("edu32",),
     required=("rmrr.DMA.data", "rmrr.switch.data", "rmrr.after.data",
@@ -119,6 +126,16 @@ def all_masks(images):
     return args
 
 
+def far_memory(tables):
+    """Have the firmware say that memory may come in the third TiB.
+
+    Without KVM, QEMU's processors have 40 bits and no room for it.
+    """
+    _, _, data = tables.find(b"SRAT")
+    more = struct.pack("<BBIHQQIIQ", 1, 40, 0, 0, 2 << 40, 1 << 40, 0, 3, 0)
+    tables.replace(b"SRAT", dmar.Table(data + more, ()).encode())
+
+
 # Swiotlb's pool lies above what 28 and 30 bits reach: refused, with a warning.
 ABOVE_MASK = ("streaming-above-mask", "streaming-above-4g", "scatterlist",
               "sync-reuse", "random", "masks-differ")
@@ -138,10 +155,20 @@ MASKS = Machine(
         "strict": Mode("iommu.strict=1 rig.mib=8",
                        "translated, flush at each unmap", "DMA", bounce="no"),
         "pt": Mode("iommu=pt rig.mib=8", "pass-through", "identity",
-                   bounce="no", windows=True),
+                   bounce="no", windows=True, ran=("edu32.in-flight",)),
         "pt-noforce": Mode("iommu=pt swiotlb=noforce rig.mib=8",
                            "pass-through, swiotlb forbidden", "identity",
-                           bounce="no", windows=True),
+                           bounce="no", windows=True, ran=("edu32.in-flight",)),
+        "pt-far": Mode("iommu=pt rig.mib=8",
+                       "pass-through, memory may come beyond 40 bits",
+                       "identity", bounce="no", windows=True,
+                       memory="6G,slots=1,maxmem=7G", vtd="aw-bits=48",
+                       firmware=far_memory),
+        # At first all have 32 bits, which suffice; later no hole is made in
+        # memory that a driver may have mapped.
+        "pt-small": Mode("iommu=pt rig.mib=8 rig.rebind",
+                         "pass-through, 1 GiB", "identity", bounce="no",
+                         windows=True, memory="1G"),
         "pt-off": Mode("iommu=pt iommu.windows=off rig.mib=8",
                        "pass-through, without windows", "identity",
                        bounce="yes", **BOUNCING),
@@ -165,4 +192,47 @@ MASKS = Machine(
     plan="short",
 )
 
-ALL = (DMAR, RMRR, GROW, MASKS)
+# --- several devices in a group ----------------------------------------------
+
+# All that is behind such a bridge has one requester id, that of the bridge.
+GROUP = ("edu28", "edu32", "edu64")
+
+
+def group_devices(images):
+    """Cards behind a bridge to conventional PCI, a disk with an own IOTLB."""
+    args = ["-device", "pcie-root-port,id=port0,bus=pcie.0,chassis=1,slot=1,"
+            "addr=2",
+            "-device", "pcie-pci-bridge,id=bridge,bus=pcie.0,addr=3"]
+    args += [*blockdevs(images), "-device", "virtio-blk-pci,id=virtio,"
+             "bus=port0,drive=disk-virtio,disable-legacy=on,"
+             "iommu_platform=on,ats=on,serial=virtio"]
+    for number, role in enumerate(GROUP, 1):
+        args += edu(int(role[3:]), number, "bridge")
+    return args
+
+
+GROUPS = Machine(
+    name="groups",
+    memory="5G",
+    cpus=2,
+    modes={
+        "lazy": Mode("iommu.strict=0 rig.mib=8",
+                     "a group of cards, translated", "DMA-FQ", bounce="no",
+                     vtd="device-iotlb=on"),
+        "pt": Mode("iommu=pt rig.mib=8", "a group of cards, pass-through",
+                   "identity", bounce="no", windows=True, shared=True,
+                   vtd="device-iotlb=on", ran=("edu32.in-flight",)),
+    },
+    disks=("virtio",),
+    roles=("virtio", *GROUP),
+    required=("virtio.traffic.write", "virtio.traffic.verify", "virtio.ats",
+              "edu.one-group",
+              *(f"{card}.{turn}-changes.run"
+                for card in GROUP for turn in GROUP)),
+    devices=group_devices,
+    ids=(("virtio", "1af4:1042", 1),
+         *((card, EDU, number) for number, card in enumerate(GROUP, 1))),
+    plan="group",
+)
+
+ALL = (DMAR, RMRR, GROW, MASKS, GROUPS)

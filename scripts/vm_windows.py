@@ -7,6 +7,8 @@ import re
 WINDOW = re.compile(r"(direct|translated):(0x[0-9a-f]+)-(0x[0-9a-f]+)$")
 MAP = re.compile(r"BIOS-e820: \[mem (0x[0-9a-f]+)-(0x[0-9a-f]+)\] +(?:usable|"
                  r"System RAM)")
+PLUGGABLE = re.compile(r"SRAT: Node .* \[mem (0x[0-9a-f]+)-(0x[0-9a-f]+)\] "
+                       r"hotplug")
 
 # Below a mask, an eighth is translated at least, or as many bytes.
 ROOM = 512 << 20
@@ -39,13 +41,19 @@ def memory_of(console):
                   for first, last in MAP.findall(console))
 
 
-def complaints(windows, mask, memory, plain=False):
+def highest_of(console):
+    """The highest address that memory can have, as the firmware states it."""
+    return max(int(last, 16) for _, last in
+               [*MAP.findall(console), *PLUGGABLE.findall(console)])
+
+
+def complaints(windows, mask, memory, highest, shared=False):
     """What is wrong with the windows of a device in pass-through.
 
     Together, what is direct and what is translated has to serve all memory:
     memory within the mask that no direct window has needs a translated one, as
-    has all memory above the mask.  A device with a sufficient mask has direct
-    windows only when it is plain, that is, had this mask all the time.
+    has all memory above the mask, also that which may come later.  A device
+    with a sufficient mask has one only for the sake of others in its group.
     """
     wrong = []
     if windows != sorted(windows):
@@ -57,31 +65,30 @@ def complaints(windows, mask, memory, plain=False):
         if win.first > win.last:
             wrong.append(f"{win.first:#x}-{win.last:#x} ends before it begins")
     direct = [win for win in windows if win.kind == "direct"]
-    translated = [win for win in windows if win.kind == "translated"]
+    mapped = [win for win in windows if win.kind == "translated"]
     if not direct:
         wrong.append("no direct window")
-    room = sum(max(min(win.last, mask) + 1 - win.first, 0)
-               for win in translated)
-    if translated and room < min((mask + 1) // 8, ROOM):
+    room = sum(max(min(win.last, mask) + 1 - win.first, 0) for win in mapped)
+    if mapped and room < min((mask + 1) // 8, ROOM):
         wrong.append(f"{room} bytes are translated below the mask {mask:#x}")
-    outside = [f"memory {first:#x}-{last:#x} is not within a direct window, "
-               "and there is no translated one"
-               for first, last in memory if last > mask or not any(
-                   win.first <= first and last <= win.last for win in direct)]
-    if not translated:
-        wrong += outside
-    elif plain and mask >= max(last for _, last in memory):
-        wrong.append("translated, though the mask covers all memory")
-    return wrong
+    if mapped:
+        if mask >= highest and not shared:
+            wrong.append("translated, though the mask covers all memory")
+        return wrong
+    if mask < highest:
+        wrong.append(f"not translated, memory may reach {highest:#x}")
+    return wrong + [
+        f"memory {first:#x}-{last:#x} is not within a direct window"
+        for first, last in memory if not any(
+            win.first <= first and last <= win.last for win in direct)]
 
 
-def check(judge, records, console):
+def check(judge, records, console, shared):
     """One result for each device under test: {role: record}."""
     memory = memory_of(console)
     for role, record in records.items():
-        # The tests of the edu cards change their masks.
-        plain = not role.startswith("edu")
         wrong = complaints(
-            of_record(record), int(record["dma_mask"], 16), memory, plain) \
+            of_record(record), int(record["dma_mask"], 16), memory,
+            highest_of(console), shared and role.startswith("edu")) \
             if memory else ["the firmware states no memory"]
         judge.add(f"{role}.windows", not wrong, wrong)

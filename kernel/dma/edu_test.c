@@ -617,6 +617,8 @@ static int edu_use_stale(struct edu *edu, struct page *page, bool lazy)
 	dma_unmap_page(edu_dev(edu), addr, EDU_MAX, DMA_FROM_DEVICE);
 	if (err)
 		return err;
+	if (addr == page_to_phys(page))
+		return edu_fail(edu, EDU_SKIP, "the memory is seen directly");
 	memset(block, EDU_FILL, EDU_BLOCK);
 	if (lazy)
 		msleep(EDU_FLUSH_MS);
