@@ -747,8 +747,10 @@ static int edu_in_flight(struct edu *edu)
 	}
 	if (!err)
 		err = edu_use_pieces(edu, pieces, count);
-	seq_buf_printf(&edu->report, "# in flight: %zu MiB\n",
-		       mapped * EDU_PIECE / SZ_1M);
+	/* Nothing is said of those that have moved wrong data. */
+	if (!err || mapped < count)
+		seq_buf_printf(&edu->report, "# in flight: %zu MiB\n",
+			       mapped * EDU_PIECE / SZ_1M);
 	while (mapped)
 		edu_unmap_piece(edu, &pieces[--mapped]);
 	kvfree(pieces);
