@@ -9,6 +9,8 @@
  *   hammer DEVICE SEED POS LENGTH  verify until the disk is gone
  *   serve PORT SEED LENGTH         receive by TCP, compare
  *   send ADDRESS PORT SEED LENGTH  send by TCP
+ *   rate DEVICE SEED POS LENGTH    write and verify; say how many microseconds
+ *                                  the requests of both took
  *   ticks                          frequency of the time stamp counter in kHz
  *
  * Exit codes: 0 all is right, 1 wrong data, 2 wrong use, 3 an input/output
@@ -36,6 +38,8 @@
 enum { RIGHT = 0, WRONG_DATA = 1, WRONG_USE = 2, IO_ERROR = 3, ENDED = 4 };
 
 static unsigned char *memory;
+/* What requests to disks have taken */
+static uint64_t busy_us;
 
 static uint64_t number(const char *text)
 {
@@ -82,6 +86,14 @@ static size_t piece(uint64_t pos, uint64_t left, unsigned char **buf)
 	return left < len ? (size_t)left : len;
 }
 
+static uint64_t now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
 static int write_out(const unsigned char *buf, size_t len)
 {
 	while (len) {
@@ -124,15 +136,17 @@ static int disk_write(const char *name, uint64_t seed, uint64_t pos,
 		      uint64_t len)
 {
 	int fd = disk_open(name, O_WRONLY);
-	uint64_t end = pos + len;
+	uint64_t end = pos + len, begin;
 
 	while (pos < end) {
 		unsigned char *buf;
 		size_t n = piece(pos, end - pos, &buf);
 
 		pattern_fill(buf, seed, pos, n);
+		begin = now_us();
 		if (pwrite(fd, buf, n, (off_t)pos) != (ssize_t)n)
 			return failed(name, pos);
+		busy_us += now_us() - begin;
 		pos += n;
 	}
 	if (fsync(fd) || close(fd))
@@ -144,7 +158,7 @@ static int disk_write(const char *name, uint64_t seed, uint64_t pos,
 static int disk_scan(int fd, const char *name, const uint64_t *seed,
 		     uint64_t pos, uint64_t len)
 {
-	uint64_t end = pos + len;
+	uint64_t end = pos + len, begin;
 
 	while (pos < end) {
 		unsigned char *buf;
@@ -153,8 +167,10 @@ static int disk_scan(int fd, const char *name, const uint64_t *seed,
 
 		/* What an earlier read left there must not pass for data. */
 		memset(buf, 0xa5, n);
+		begin = now_us();
 		if (pread(fd, buf, n, (off_t)pos) != (ssize_t)n)
 			return failed(name, pos);
+		busy_us += now_us() - begin;
 		if (!seed) {
 			if (write_out(buf, n))
 				return IO_ERROR;
@@ -166,6 +182,20 @@ static int disk_scan(int fd, const char *name, const uint64_t *seed,
 		pos += n;
 	}
 	return RIGHT;
+}
+
+static int rate(const char *name, uint64_t seed, uint64_t pos, uint64_t len)
+{
+	int rc = disk_write(name, seed, pos, len);
+	uint64_t written_us = busy_us;
+
+	if (!rc)
+		rc = disk_scan(disk_open(name, O_RDONLY), name, &seed, pos,
+			       len);
+	if (!rc)
+		printf("write %" PRIu64 " read %" PRIu64 "\n", written_us,
+		       busy_us - written_us);
+	return rc;
 }
 
 static int hammer(const char *name, uint64_t seed, uint64_t pos, uint64_t len)
@@ -329,6 +359,8 @@ static int run(int argc, char **argv)
 	if (!strcmp(verb, "verify"))
 		return disk_scan(disk_open(argv[2], O_RDONLY), argv[2], &seed,
 				 number(argv[4]), number(argv[5]));
+	if (!strcmp(verb, "rate"))
+		return rate(argv[2], seed, number(argv[4]), number(argv[5]));
 	if (!strcmp(verb, "hammer"))
 		return hammer(argv[2], seed, number(argv[4]), number(argv[5]));
 	return WRONG_USE;

@@ -256,12 +256,14 @@ def start(binary, words, samples, rename=None):
     return bool(samples.errors or bad)
 
 
-def listing(binary):
-    """Print the names of all works."""
+def listing(binary, emulated):
+    """Print the names of all works, those of emulated machines last."""
     done = subprocess.run(command(binary, options("list", 1, 1)),
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, check=False)
     for m in re.finditer(rb"dma-bench: work=(\S+) unit=(\S+) cpus=(\d)",
                          done.stdout):
         say(f"{m[1].decode():32}{m[2].decode():8}{m[3].decode()} CPU")
+    for name in emulated:
+        say(f"{name:32}a machine in QEMU")
     return 0

@@ -7,7 +7,9 @@
  * driver never gives it one that does not fit.
  *
  * Write "1" to <debugfs>/dma_edu_test/<device>/run to run the tests, or the name
- * of one; read "ktap" there for the result.
+ * of one; read "ktap" there for the result.  "cost" is what mapping and unmapping
+ * takes, in ticks of the time stamp counter, call by call: on a machine whose
+ * time is the number of its instructions these are instructions.
  */
 #include <linux/completion.h>
 #include <linux/debugfs.h>
@@ -28,6 +30,7 @@
 #include <linux/seq_file.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
+#include <linux/timex.h>
 
 #define EDU_VENDOR		0x1234
 #define EDU_DEVICE		0x11e8
@@ -58,6 +61,10 @@
 /* Pieces of what is mapped at once: swiotlb takes no larger ones. */
 #define EDU_PIECE		SZ_256K
 #define EDU_SAMPLES		4
+/* How often a cost is measured, and the largest of the sizes */
+#define EDU_COST_ROUNDS		512
+#define EDU_COST_MAX		SZ_1M
+#define EDU_COST_TEXT		SZ_64K
 
 static unsigned int mask_bits = 28;
 module_param(mask_bits, uint, 0444);
@@ -742,6 +749,10 @@ static int edu_in_flight(struct edu *edu)
 	}
 	if (!err)
 		err = edu_use_pieces(edu, pieces, count);
+	/* Nothing is said of those that have moved wrong data. */
+	if (!err || mapped < count)
+		seq_buf_printf(&edu->report, "# in flight: %zu MiB\n",
+			       mapped * EDU_PIECE / SZ_1M);
 	while (mapped)
 		edu_unmap_piece(edu, &pieces[--mapped]);
 	kvfree(pieces);
@@ -970,6 +981,103 @@ static int edu_ktap_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(edu_ktap);
 
+/* As drivers do it: a list when there is more than one element */
+static int edu_map_and_unmap(struct edu *edu, struct sg_table *table,
+			     enum dma_data_direction dir)
+{
+	struct scatterlist *sg = table->sgl;
+	dma_addr_t addr;
+	int err;
+
+	if (table->orig_nents > 1) {
+		err = dma_map_sgtable(edu_dev(edu), table, dir, 0);
+		if (!err)
+			dma_unmap_sgtable(edu_dev(edu), table, dir, 0);
+		return err;
+	}
+	addr = dma_map_page(edu_dev(edu), sg_page(sg), 0, sg->length, dir);
+	err = dma_mapping_error(edu_dev(edu), addr);
+	if (!err)
+		dma_unmap_page(edu_dev(edu), addr, sg->length, dir);
+	return err;
+}
+
+/* One line: size, direction, ticks of each round */
+static int edu_cost_measure(struct seq_file *m, struct edu *edu,
+			    struct sg_table *table, size_t size,
+			    enum dma_data_direction dir)
+{
+	unsigned long flags;
+	cycles_t ticks;
+	int err = 0, i;
+
+	seq_printf(m, "%zu %s", size, dir == DMA_TO_DEVICE ? "to" : "from");
+	for (i = 0; i < EDU_COST_ROUNDS && !err; i++) {
+		local_irq_save(flags);
+		ticks = get_cycles();
+		err = edu_map_and_unmap(edu, table, dir);
+		ticks = get_cycles() - ticks;
+		local_irq_restore(flags);
+		seq_printf(m, " %llu", (u64)ticks);
+		cond_resched();
+	}
+	seq_putc(m, '\n');
+	return err;
+}
+
+static int edu_cost_size(struct seq_file *m, struct edu *edu,
+			 struct page *page, size_t size)
+{
+	struct scatterlist *sg;
+	struct sg_table table;
+	int err, i;
+
+	err = sg_alloc_table(&table, DIV_ROUND_UP(size, EDU_PIECE), GFP_KERNEL);
+	if (err)
+		return err;
+	for_each_sgtable_sg(&table, sg, i)
+		sg_set_page(sg, page + i * (EDU_PIECE / PAGE_SIZE),
+			    min(size, EDU_PIECE), 0);
+	err = edu_cost_measure(m, edu, &table, size, DMA_TO_DEVICE);
+	err = err ?: edu_cost_measure(m, edu, &table, size, DMA_FROM_DEVICE);
+	sg_free_table(&table);
+	return err;
+}
+
+static int edu_cost_show(struct seq_file *m, void *unused)
+{
+	static const size_t sizes[] = { SZ_4K, SZ_64K, EDU_COST_MAX };
+	struct edu *edu = m->private;
+	struct page *page;
+	int err = 0, i;
+
+	page = alloc_pages(GFP_HIGHUSER, get_order(EDU_COST_MAX));
+	if (!page)
+		return -ENOMEM;
+	mutex_lock(&edu->lock);
+	seq_printf(m, "memory %pap\n", &(phys_addr_t){ page_to_phys(page) });
+	for (i = 0; i < ARRAY_SIZE(sizes) && !err; i++)
+		err = edu_cost_size(m, edu, page, sizes[i]);
+	mutex_unlock(&edu->lock);
+	__free_pages(page, get_order(EDU_COST_MAX));
+	return err;
+}
+
+/* With room for all of it, so that nothing is measured twice */
+static int edu_cost_open(struct inode *inode, struct file *file)
+{
+	return single_open_size(file, edu_cost_show, inode->i_private,
+				EDU_COST_TEXT);
+}
+
+static const struct file_operations edu_cost_fops = {
+	.owner = THIS_MODULE,
+	.open = edu_cost_open,
+	.read = seq_read,
+	.llseek = seq_lseek,
+	.release = single_release,
+};
+
 /* The parameter "masks" may name this device. */
 static unsigned int edu_mask_bits(struct pci_dev *pdev)
 {
@@ -1062,11 +1170,13 @@ static int edu_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	err = edu_setup_irq(edu);
 	if (err)
 		return err;
+	dma_set_max_seg_size(&pdev->dev, EDU_PIECE);
 	pci_set_master(pdev);
 	pci_set_drvdata(pdev, edu);
 	edu->dir = debugfs_create_dir(pci_name(pdev), edu_root);
 	debugfs_create_file("run", 0200, edu->dir, edu, &edu_run_fops);
 	debugfs_create_file("ktap", 0444, edu->dir, edu, &edu_ktap_fops);
+	debugfs_create_file("cost", 0400, edu->dir, edu, &edu_cost_fops);
 	return 0;
 }
 

@@ -263,7 +263,7 @@ static int loop_init_devices(struct bench_thread *t, enum bench_side side)
 {
 	const struct bench_work *work = t->work;
 
-	t->dev = bench_device(work, side, 64, NULL);
+	t->dev = bench_device(work, side, work->windows ? 32 : 64, NULL);
 	if (IS_ERR(t->dev)) {
 		int ret = PTR_ERR(t->dev);
 
@@ -481,6 +481,10 @@ const struct bench_work bench_loops[] = {
 	LOOP("two-iova-1m", step_iova, SZ_1M, 16, 2, 1000),
 	LOOP("mixed-masks", step_mixed, SZ_4K, 1, 1, 1000, .mixed = true),
 	LOOP("two-mixed-masks", step_mixed, SZ_4K, 1, 2, 1000, .mixed = true),
+	LOOP("window-4k", step_map, SZ_4K, 1, 1, 1000, .windows = true,
+	     .both_parallel = true),
+	LOOP("two-window-4k", step_map, SZ_4K, 1, 2, 1000, .windows = true,
+	     .both_parallel = true),
 	LOOP("strict-4k", step_map, SZ_4K, 1, 1, 1000, .strict = true),
 	LOOP("strict-4k-flush5", step_map, SZ_4K, 1, 1, 5000, .strict = true),
 	LOOP("strict-two-4k-flush5", step_map, SZ_4K, 1, 2, 5000,

@@ -106,13 +106,18 @@ bool bench_has_side(enum bench_side side)
 static struct soft_iommu_config bench_config(const struct bench_work *work,
 					     enum bench_side side)
 {
-	return (struct soft_iommu_config){
+	struct soft_iommu_config config = {
 		.mode = work->strict ? SOFT_IOMMU_STRICT : SOFT_IOMMU_LAZY,
 		.flush_ns = work->flush_ns,
 		.serial = !work->both_parallel &&
 			  listed(serial, side_names[side]),
-		.stock = side == BENCH_STOCK,
+		.stock = side == BENCH_STOCK && !work->windows,
 	};
+
+	if (IS_ENABLED(CONFIG_IOMMU_DMA_WINDOWS) && work->windows &&
+	    side == BENCH_NEW)
+		config.attach = bench_attach_windows;
+	return config;
 }
 
 /**
@@ -265,6 +270,10 @@ static int bench_work(const struct bench_work *work)
 		return 0;
 	if (work->cpus > num_online_cpus()) {
 		pr_info("work=%s skip=needs %u CPUs\n", work->name, work->cpus);
+		return 0;
+	}
+	if (work->windows && !IS_ENABLED(CONFIG_IOMMU_DMA_WINDOWS)) {
+		pr_info("work=%s skip=needs DMA windows\n", work->name);
 		return 0;
 	}
 	ret = work->measure ? work->measure(work) : bench_loop(work);

@@ -98,6 +98,8 @@ struct bench_record {
  * @strict: not lazy
  * @both_parallel: the software IOMMU of neither side holds a lock
  * @mixed: a second device with a 32-bit mask shares the domain
+ * @windows: both sides are the new one, for a device with a 32-bit mask; the
+ *	domain of BENCH_NEW has windows
  */
 struct bench_work {
 	const char *name;
@@ -113,6 +115,7 @@ struct bench_work {
 	bool strict;
 	bool both_parallel;
 	bool mixed;
+	bool windows;
 };
 
 extern const struct bench_work bench_loops[];
@@ -139,6 +142,9 @@ int bench_turns(const struct bench_work *work, unsigned int rounds,
 		bench_fn fn, void *data);
 void bench_print(const struct bench_work *work, enum bench_side side,
 		 unsigned int round, const struct bench_record *record);
+
+/* bench-windows.c, with CONFIG_IOMMU_DMA_WINDOWS */
+int bench_attach_windows(struct iommu_domain *domain, struct device *dev);
 
 /* bench-loops.c */
 int bench_loop(const struct bench_work *work);
