@@ -164,11 +164,9 @@ MASKS = Machine(
                        "identity", bounce="no", windows=True,
                        memory="6G,slots=1,maxmem=7G", vtd="aw-bits=48",
                        firmware=far_memory),
-        # At first all have 32 bits, which suffice; later no hole is made in
-        # memory that a driver may have mapped.
-        "pt-small": Mode("iommu=pt rig.mib=8 rig.rebind",
-                         "pass-through, 1 GiB", "identity", bounce="no",
-                         windows=True, memory="1G"),
+        # At first all have 32 bits, which suffice.
+        "pt-small": Mode("iommu=pt rig.mib=8", "pass-through, 1 GiB",
+                         "identity", bounce="no", windows=True, memory="1G"),
         "pt-off": Mode("iommu=pt iommu.windows=off rig.mib=8",
                        "pass-through, without windows", "identity",
                        bounce="yes", **BOUNCING),

@@ -604,6 +604,28 @@ static void no_hole_in_memory_that_may_be_mapped(struct kunit *test)
 	iommu_device_unuse_default_domain(dev);
 }
 
+/* The mask of the bus may suffice, and that of the driver not. */
+static void windows_until_the_driver_has_said(struct kunit *test)
+{
+	struct device *dev = limited(test, 32);
+
+	if (dma_window_highest() >= SZ_4G)
+		kunit_skip(test, "32 bits do not suffice");
+	KUNIT_ASSERT_EQ(test, iommu_device_use_default_domain(dev), 0);
+	KUNIT_EXPECT_TRUE(test, use_dma_iommu(dev));
+	set_masks(dev, DMA_BIT_MASK(24));
+	unmap(dev, expect_remapped(test, dev), AREA_SIZE);
+	iommu_device_unuse_default_domain(dev);
+
+	/* As when a driver is bound that has set none */
+	set_masks(dev, DMA_BIT_MASK(32));
+	KUNIT_ASSERT_EQ(test, iommu_device_use_default_domain(dev), 0);
+	KUNIT_EXPECT_TRUE(test, use_dma_iommu(dev));
+	iommu_dma_mask_changes(dev, DMA_BIT_MASK(32), DMA_BIT_MASK(32));
+	expect_pass_through(test, dev);
+	iommu_device_unuse_default_domain(dev);
+}
+
 /* A narrower mask gets a lower hole while nothing is mapped. */
 static void hole_moves_down(struct kunit *test)
 {
@@ -702,6 +724,7 @@ static struct kunit_case dma_window_map_cases[] = {
 	KUNIT_CASE(windows_when_a_driver_binds),
 	KUNIT_CASE(masks_decide_anew),
 	KUNIT_CASE(no_hole_in_memory_that_may_be_mapped),
+	KUNIT_CASE(windows_until_the_driver_has_said),
 	KUNIT_CASE(hole_moves_down),
 	KUNIT_CASE(failure_leaves_pass_through),
 	{}
