@@ -81,10 +81,8 @@ static struct device *make_device(struct kunit *test, struct device *peer,
 	return dev;
 }
 
-/* All pages that page tables consist of; exact, as no other CPU counts now */
-static long table_pages(struct group_test *t)
+static long count_table_pages(struct pglist_data *node)
 {
-	struct pglist_data *node = page_pgdat(t->block);
 	long sum = atomic_long_read(&node->vm_stat[NR_IOMMU_PAGES]);
 #ifdef CONFIG_SMP
 	int cpu;
@@ -94,6 +92,22 @@ static long table_pages(struct group_test *t)
 			->vm_node_stat_diff[NR_IOMMU_PAGES];
 #endif
 	return sum;
+}
+
+/*
+ * All pages that page tables consist of. Their number does not change now, but
+ * it may be on its way from one counter to another.
+ */
+static long table_pages(struct group_test *t)
+{
+	long pages, again = count_table_pages(page_pgdat(t->block));
+
+	do {
+		pages = again;
+		cond_resched();
+		again = count_table_pages(page_pgdat(t->block));
+	} while (again != pages);
+	return pages;
 }
 
 /* What the device finds at an address, with windows or in pass-through */
