@@ -68,7 +68,8 @@ def cost(images, side):
         if what == "card":
             card = CARDS[int(rest[0], 16).bit_length()]
         elif what == "bounced":
-            rows += derived(f"{card}-bounced", "bytes", [(side, int(rest[0]))])
+            rows += derived(f"{card}-bounced", "MiB",
+                            [(side, int(rest[0]) / vm_machine.MIB)])
         elif what == "cost" and rest[0] == "memory":
             if int(rest[1], 16) < 1 << 32:
                 raise Failure("the buffer is not above 4 GiB")
@@ -93,9 +94,10 @@ def rate(images, side, disk):
                             [(side, int(us) / int(m[1]))])
     if not rows:
         raise Failure("the disk has moved nothing")
-    for what, unit in (("bounced", "bytes"), ("slots", "slots")):
-        rows += derived(f"{NAME}-disk-{what}", unit,
-                        [(side, number(lines, what))])
+    rows += derived(f"{NAME}-disk-bounced", "MiB",
+                    [(side, number(lines, "bounced") / vm_machine.MIB)])
+    rows += derived(f"{NAME}-disk-slots", "slots",
+                    [(side, number(lines, "slots"))])
     return rows + derived(f"{NAME}-in-flight", "MiB",
                           [(side, number(lines, "flight"))])
 

@@ -114,7 +114,7 @@ static struct soft_iommu_config bench_config(const struct bench_work *work,
 		.stock = side == BENCH_STOCK && !work->windows,
 	};
 
-	if (IS_ENABLED(CONFIG_IOMMU_DMA_WINDOWS) && work->windows &&
+	if (IS_ENABLED(CONFIG_DMA_BENCH_WINDOWS) && work->windows &&
 	    side == BENCH_NEW)
 		config.attach = bench_attach_windows;
 	return config;
@@ -272,7 +272,7 @@ static int bench_work(const struct bench_work *work)
 		pr_info("work=%s skip=needs %u CPUs\n", work->name, work->cpus);
 		return 0;
 	}
-	if (work->windows && !IS_ENABLED(CONFIG_IOMMU_DMA_WINDOWS)) {
+	if (work->windows && !IS_ENABLED(CONFIG_DMA_BENCH_WINDOWS)) {
 		pr_info("work=%s skip=needs DMA windows\n", work->name);
 		return 0;
 	}

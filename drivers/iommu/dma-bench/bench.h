@@ -143,7 +143,7 @@ int bench_turns(const struct bench_work *work, unsigned int rounds,
 void bench_print(const struct bench_work *work, enum bench_side side,
 		 unsigned int round, const struct bench_record *record);
 
-/* bench-windows.c, with CONFIG_IOMMU_DMA_WINDOWS */
+/* bench-windows.c, with CONFIG_DMA_BENCH_WINDOWS */
 int bench_attach_windows(struct iommu_domain *domain, struct device *dev);
 
 /* bench-loops.c */
