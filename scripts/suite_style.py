@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Style: the kernel's checkers on patches and files, ours on scripts."""
 
+import fnmatch
 import os
 import re
 import shutil
@@ -19,7 +20,8 @@ from common import JOBS, LINUX, TOP, Failure, run, step, tail_of
 from results import Skip
 
 # Exported mails are signed by the person who sends them, not here.
-IGNORED = "MISSING_SIGN_OFF,NO_AUTHOR_SIGN_OFF"
+# Does MAINTAINERS need updating? maintainers() has the answer.
+IGNORED = "MISSING_SIGN_OFF,NO_AUTHOR_SIGN_OFF,FILE_PATH_CHANGES"
 # checkpatch looks for a parameter's documentation in the same patch, so a
 # file alone can never pass; the mail that brings the file has to.
 FILE_IGNORED = "UNDOCUMENTED_SETUP"
@@ -115,14 +117,19 @@ def checkpatch(*args):
 
 
 def maintainers():
-    """What the series adds to MAINTAINERS has the form of an entry."""
+    """What the series adds to MAINTAINERS are entries for its files."""
     diff = run("git", "-C", LINUX, "diff", "-U0",
                tree.Tree(LINUX).commits(series.patches())[0], "HEAD", "--",
                "MAINTAINERS")
-    hunks = diff.partition("\n@@ ")[2]
-    return "\n".join(
-        ln for ln in hunks.splitlines() if ln.startswith("+")
-        and not re.fullmatch(r"\+([A-Z]:\t\S.*|[A-Z][-A-Z0-9 ,/()]*)?", ln))
+    added = [ln for ln in diff.partition("\n@@ ")[2].splitlines()
+             if ln.startswith("+")]
+    wrong = [ln for ln in added if not re.fullmatch(
+        r"\+([A-Z]:\t\S.*|[A-Z][-A-Z0-9 ,/()]*)?", ln)]
+    patterns = [ln[4:] for ln in added if ln.startswith("+F:\t")]
+    wrong += [f"{name} has no entry" for name in series.new_files()
+              if not any(name.startswith(p) if p.endswith("/")
+                         else fnmatch.fnmatch(name, p) for p in patterns)]
+    return "\n".join(wrong)
 
 
 def kernel_doc(name):

@@ -8,8 +8,8 @@ import vm_gdb
 
 MIB = 1 << 20
 
-# What layers keep devices away from: the start of the memory above 4 GiB, which
-# the kernel hands out first; and, for the cards that only test, all of that.
+# What layers keep devices away from: the start of the memory above 4 GiB,
+# which the kernel hands out first; for cards that only test, all of it.
 NODMA = "0x100000000-0x10fffffff"
 NODMA_OF = {"1234:11e8": "0x100000000-0x1ffffffff"}
 
