@@ -63,6 +63,7 @@ QEMU = re.compile("|".join((
     r"vtd_\w+:.*(?:error|detected|invalid)",
     r"translate.*fail",
     r"detected (?:translation|IOMMU)",
+    r"phb\d.*(?:xlate|invalid)",
 )), re.I)
 
 TIMER = "timer doesn't work through Interrupt-remapped IO-APIC"
@@ -105,7 +106,8 @@ def wanted(line, stale):
     """Is this the IOMMU's report of a fault that a test asked for?"""
     if stale and "handling fault status reg" in line:
         return True
-    found = re.search(r"(?:fault addr |iova=)(0x[0-9a-f]+)", line)
+    found = re.search(r"(?:fault addr |iova=|xlate )((?:0x)?[0-9a-f]+)",
+                      line)
     return found and int(found.group(1), 16) >> 12 in stale
 
 
