@@ -54,6 +54,7 @@ KERNEL = re.compile("|".join((
 HARMLESS = re.compile("|".join((
     r"Spectre V2",
     r"DMAR: .*fault event irq",
+    r"nvram corruption detected: 0-length partition",
 )))
 
 # A device that cut an address down to its mask wrote somewhere else.
