@@ -27,6 +27,12 @@ def modes():
             for mode in machine.modes]
 
 
+def main_mode(name):
+    """The boot that shows most of a machine."""
+    modes_ = MACHINES[name].modes
+    return name, "layers" if "layers" in modes_ else next(iter(modes_))
+
+
 def chosen():
     """The machines that MACHINE= names."""
     known = sorted({m for m, _ in modes()})

@@ -46,6 +46,7 @@ class Mode:
     iommu: bool = True      # the machine has one
     windows: bool = False   # each device's windows are checked
     qemu: tuple = ()        # more arguments for QEMU
+    direct: object = None   # {role: where all memory is for it}, if checked
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,7 +5,6 @@ from vm_machine import Board, Machine, Mode, blockdevs
 
 EDU = "1234:11e8"
 DISKS = ("nvme", "virtio")
-NICS = ("nic1", "nic32")
 
 
 def power_words(accel, tool):
@@ -30,36 +29,40 @@ def edu(bits, place):
 
 
 def others(images, places):
-    """Disks and network cards, each at its place."""
-    args = blockdevs(images)
-    for role in NICS:
-        args += ["-netdev", f"hubport,id=net-{role},hubid=0"]
-    return args + [
+    """Disks and, where they have places, network cards."""
+    args = blockdevs(images) + [
         "-device", f"nvme,id=nvme,{places['nvme']},drive=disk-nvme,"
         "serial=nvme",
         "-device", f"virtio-blk-pci,id=virtio,{places['virtio']},"
         "drive=disk-virtio,disable-legacy=on,iommu_platform=on,"
-        "serial=virtio",
+        "serial=virtio"]
+    if "nic1" not in places:
+        return args
+    for role in ("nic1", "nic32"):
+        args += ["-netdev", f"hubport,id=net-{role},hubid=0"]
+    return args + [
         "-device", f"e1000e,id=nic1,{places['nic1']},netdev=net-nic1,"
         "romfile=,mac=52:54:00:07:00:02",
         "-device", f"e1000,id=nic32,{places['nic32']},netdev=net-nic32,"
         "romfile=,mac=52:54:00:07:00:03"]
 
 
-def machine(name, bits, **more):
+def machine(name, bits, nics=True, **more):
     """A machine with these cards, in the order of their addresses."""
     cards = tuple(f"edu{n}" for n in bits)
+    required = [f"{disk}.traffic.{what}" for disk in DISKS
+                for what in ("write", "verify")]
+    required += [f"{card}.run" for card in cards]
+    ids = [("nvme", "1b36:0010", 1), ("virtio", "1af4:1042", 1)]
+    if nics:
+        required += [f"{nic}.{what}" for nic in ("nic32", "nic32.back")
+                     for what in ("send", "receive", "through-card")]
+        ids += [("nic1", "8086:10d3", 1), ("nic32", "8086:100e", 1)]
+    ids += [(card, EDU, n) for n, card in enumerate(cards, 1)]
     return Machine(
-        name=name, cpus=2, disks=DISKS, plan="short",
-        roles=(*DISKS, *NICS, *cards),
-        required=(*(f"{disk}.traffic.{what}" for disk in DISKS
-                    for what in ("write", "verify")),
-                  *(f"{nic}.{what}" for nic in ("nic32", "nic32.back")
-                    for what in ("send", "receive", "through-card")),
-                  *(f"{card}.run" for card in cards)),
-        ids=(("nvme", "1b36:0010", 1), ("virtio", "1af4:1042", 1),
-             ("nic1", "8086:10d3", 1), ("nic32", "8086:100e", 1),
-             *((card, EDU, n) for n, card in enumerate(cards, 1))), **more)
+        name=name, cpus=2, disks=DISKS, plan="short", ids=tuple(ids),
+        roles=tuple(role for role, *_ in ids), required=tuple(required),
+        **more)
 
 
 # What is counted, for the table of devices.
@@ -72,7 +75,13 @@ def mode(words, what, **more):
     return Mode(f"rig.mib=8 {words}", what, None, layers=STATS, **more)
 
 
+BIT_59 = 1 << 59
+GIB_4 = 1 << 32
+# Devices with masks of 64 bits
+WIDE = ("nvme", "virtio", "nic1", "edu64")
+
 # --- powernv ----------------------------------------------------------------
+
 
 # A root port takes one device: the sixth has a bridge for the others.
 def power9_devices(images):
@@ -92,10 +101,38 @@ POWER9 = machine(
     "power9", (40, 48, 64, 28, 32), memory="6G", port="bus=bridge,addr=1",
     board=board(["-M", "powernv9"]), devices=power9_devices,
     modes={
-        "bypass": mode("", "direct with 60 bits, else TCEs"),
+        "window-4g": mode(
+            "iommu=iommu_bypass", "direct at 4 GB, else TCEs",
+            says=(r"PHB#0: DMA window at 4 GB, TCEs of 1024 MB in 1 levels",),
+            direct=dict.fromkeys((*WIDE, "edu40", "edu48"), GIB_4),
+            kunit=True),
+        "bypass": mode("", "direct at bit 59, else TCEs",
+                       direct=dict.fromkeys(WIDE, BIT_59)),
         "nobypass": mode("iommu=nobypass", "TCEs for every device",
-                         says=(r"IOMMU bypass window disabled",)),
+                         says=(r"IOMMU bypass window disabled",), direct={}),
     })
+
+# --- a host bridge that has no window at 4 GB -------------------------------
+
+
+def power8_devices(images):
+    """A card and a disk at ports of their own, the others behind a bridge."""
+    args = ["-device", "pcie-pci-bridge,id=bridge,bus=pcie.2,addr=0"]
+    args += others(images, {"nvme": "bus=pcie.0,addr=0",
+                            "virtio": "bus=bridge,addr=2"})
+    return (args + edu(64, "bus=pcie.1,addr=0")
+            + edu(40, "bus=bridge,addr=3") + edu(32, "bus=bridge,addr=4"))
+
+
+POWER8 = machine(
+    "power8", (64, 40, 32), nics=False, memory="2G",
+    port="bus=bridge,addr=1", board=board(["-M", "powernv8"]),
+    devices=power8_devices,
+    modes={"refused": mode(
+        "iommu=iommu_bypass", "the window at 4 GB is refused",
+        says=(r"iommu_bypass: firmware or PHB does not know it \(-7\), DMA "
+              r"windows stay at bit 59",),
+        direct=dict.fromkeys(("nvme", "virtio", "edu64"), BIT_59))})
 
 # --- pseries ----------------------------------------------------------------
 
@@ -118,10 +155,12 @@ PSERIES = machine(
     devices=pseries_devices,
     modes={
         "window": mode("", "a direct window with bit 59",
-                       says=(r"starting addr = 8000000 0",)),
+                       says=(r"starting addr = 8000000 0",),
+                       direct=dict.fromkeys(WIDE, BIT_59)),
         "window-4g": mode("", "a direct window at 4 GB", qemu=AT_4GB,
-                          says=(r"starting addr = 1 0",)),
-        "no-window": mode("disable_ddw", "TCEs for every device"),
+                          says=(r"starting addr = 1 0",),
+                          direct=dict.fromkeys(WIDE, GIB_4)),
+        "no-window": mode("disable_ddw", "TCEs for every device", direct={}),
     })
 
-ALL = (POWER9, PSERIES)
+ALL = (POWER9, POWER8, PSERIES)

@@ -121,6 +121,12 @@ class Log(unittest.TestCase):
         self.assertEqual(vm_log.qemu_complaints(
             "warning: hub 0 is not connected to host network"), [])
 
+    def test_bridge(self):
+        """POWER9's host bridge refuses an address; a test asked for that."""
+        line = "phb4[0:2]:  xlate 1030000:W TVE=20000000"
+        self.assertTrue(vm_log.qemu_complaints(line))
+        self.assertEqual(vm_log.qemu_complaints(line, (), {0x1030}), [])
+
     def test_known_lines(self):
         """A single line can be known as well, in QEMU's log too."""
         line = "DMAR: [DMA Read NO_PASID] Request device [x] fault addr 0x3000"
@@ -194,6 +200,17 @@ class Dmar(unittest.TestCase):
             self.assertEqual(sum(memory.read(0x100000, 44)) & 255, 0)
 
 
+class Verdicts:
+    """What the judge of a run offers to checks."""
+
+    def __init__(self):
+        self.found = {}
+
+    def add(self, name, passed, _notes=()):
+        """One more result."""
+        self.found[name] = passed
+
+
 class Windows(unittest.TestCase):
     """vm_windows"""
 
@@ -232,6 +249,18 @@ class Windows(unittest.TestCase):
             with self.subTest(words):
                 self.assertTrue(vm_windows.complaints(
                     self.windows(*words), mask, self.MEMORY, True))
+
+    def test_direct(self):
+        """All memory has to be where it should be, and nowhere else."""
+        for base, wanted, right in ((1 << 32, {"a": 1 << 32}, True),
+                                    (1 << 59, {"a": 1 << 32}, False),
+                                    (1 << 59, {}, False)):
+            record = {"windows": [f"direct:{base:#x}-{base + 4095:#x}"]}
+            judge = Verdicts()
+            vm_windows.check_direct(judge, {"a": record,
+                                            "b": {"windows": None}}, wanted)
+            self.assertEqual(judge.found, {"a.direct": right,
+                                           "b.direct": True})
 
     def test_memory(self):
         """The memory of the machine, from the kernel's log."""
