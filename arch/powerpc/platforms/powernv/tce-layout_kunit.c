@@ -95,7 +95,7 @@ static unsigned int largest_shift(unsigned long sizes)
 
 static void tce_window_shift(struct kunit *test)
 {
-	static const unsigned int shifts[] = { 12, 16, 21, 24, 28, 30, 34 };
+	static const unsigned int shifts[] = { 12, 16, 21, 24, 30, 32, 34 };
 	unsigned long set, sizes;
 	unsigned int i;
 
