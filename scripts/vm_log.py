@@ -46,6 +46,8 @@ KERNEL = re.compile("|".join((
     r"(?:Hardware|Tx) Unit Hang",
     r"nvme\w*: I/O .* timeout|nvme .*QID \d+ timeout",
     r"ata\d.*(?:exception Emask|failed command)",
+    r"EEH: (?:Frozen|Fenced|Detected)",
+    r"iommu_free: invalid entry",
     r"Call Trace:",
     r"segfault at",
 )))

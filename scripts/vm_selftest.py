@@ -36,6 +36,8 @@ nvme nvme0: I/O tag 1 (1001) QID 1 timeout, completion polled
 ata1.00: exception Emask 0x0 SAct 0x1 SErr 0x0 action 0x6 frozen
 refcount_t: underflow; use-after-free.
 list_add corruption. prev->next should be next
+EEH: Frozen PHB#0-PE#fd detected
+iommu_free: invalid entry
 """.splitlines()
 
 HARMLESS = """\
@@ -51,6 +53,8 @@ ACPI: Reserving DMAR table memory at [mem 0x7ffe24da-0x7ffe2581]
 APIC timer disabled due to verification failure
 debug: unmapping init [mem 0xffffffff81926000-0xffffffff81a11fff]
 swiotlb: area num 2.
+EEH: PowerNV platform initialized
+nvram: WARNING: nvram corruption detected: 0-length partition
 """.splitlines()
 
 KNOWN = ["------------[ cut here ]------------",
