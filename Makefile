@@ -5,7 +5,7 @@ export MACHINE MODE T ACCEL LINUX_SRC JOBS O P SIGNOFF TRAILERS
 export ROUNDS WORK SEED LINUX_SRC_B MINUTES
 
 .PHONY: run test help clean distclean tree series bisect-check refresh \
-	bench bench-dispatch fuzz
+	qemu bench bench-dispatch fuzz
 .NOTPARALLEL:
 
 run:
@@ -39,6 +39,10 @@ fuzz: tree
 refresh:
 	@scripts/refresh
 
+qemu:
+	@scripts/deps
+	@scripts/qemu
+
 clean:
 	@scripts/clean
 
@@ -50,6 +54,7 @@ help:
 	@echo 'make test            run all tests; results in out/'
 	@echo 'make tree            fetch the base and compose the kernel tree out/linux'
 	@echo 'make refresh         write edits in out/linux back into patches/ and new files'
+	@echo 'make qemu            build QEMU with the changes of emulation/qemu, in the cache'
 	@echo 'make series          write the mails of the patch series to out/series'
 	@echo 'make bisect-check    build the kernel after every patch'
 	@echo 'make bench           measure DMA mappings, stock and new, in one kernel'
@@ -58,8 +63,9 @@ help:
 	@echo 'make clean           remove what was built (out/); edits in out/linux stop it'
 	@echo 'make distclean       clean, and remove the cache of downloads'
 	@echo
-	@echo 'MACHINE=<m>,...|all  the machines: q35 (default), masks, dmar, rmrr, grow'
-	@echo 'MODE=<mode>,...|all  its modes for make run (default layers)'
+	@echo 'MACHINE=<m>,...|all  the machines: q35 (default), masks, dmar, rmrr, grow,'
+	@echo '                     power9, power8, pseries'
+	@echo 'MODE=<mode>,...|all  its modes for make run (default the main one)'
 	@echo 'T=<suite>,...        the suites of make test (default all; T=list names them)'
 	@echo 'ACCEL=auto|kvm|tcg   how QEMU runs the machine (default auto)'
 	@echo 'LINUX_SRC=<path>     the base: a Linux 7.3.y tree, git tree or tarball'

@@ -32,6 +32,10 @@ class Failure(Exception):
     """An error that the user can act on: printed without a traceback."""
 
 
+class Missing(Failure):
+    """Something from outside cannot be had here: what needs it is skipped."""
+
+
 def say(*words):
     """Print one line at once, even when the output is a pipe."""
     print(*words, flush=True)

@@ -10,6 +10,12 @@ from common import (CACHE, JOBS, LINUX, OUT, TOP, Failure, load, logged, run,
                     say, step, store, tail_of)
 
 CONFIGS = TOP / "configs"
+# Prefixes of compilers for other machines than this one.
+CROSS = {"powerpc": "powerpc64le-linux-gnu-"}
+# Configurations that are not for x86.
+FOREIGN = {"power": "powerpc"}
+TARGETS = {"um": ("linux",), "powerpc": ("vmlinux", "modules"),
+           "x86_64": ("bzImage", "modules")}
 # Fixed, so that the same source gives the same kernel on every machine.
 STAMP = {"KBUILD_BUILD_USER": "dma-windows", "KBUILD_BUILD_HOST": "build",
          "KBUILD_BUILD_VERSION": "1", "LC_ALL": "C",
@@ -55,21 +61,22 @@ def environment():
     return env
 
 
-def compiler():
+def compiler(arch="x86_64", cache=True):
     """The compiler, through ccache when it is there."""
-    return "ccache gcc" if shutil.which("ccache") else "gcc"
+    gcc = f"{CROSS.get(arch, '')}gcc"
+    return f"ccache {gcc}" if cache and shutil.which("ccache") else gcc
 
 
 class Build:
     """One configuration of one tree and its build directory."""
 
-    def __init__(self, config, tree=LINUX, where=None, arch="x86_64",
+    def __init__(self, config, tree=LINUX, where=None, arch=None,
                  extra="", strict=True):
         self.config = config
         self.tree = tree
         self.dir = where or OUT / f"build-{config}"
         self.name = self.dir.name
-        self.arch = arch
+        self.arch = arch or FOREIGN.get(config.split("-")[0], "x86_64")
         self.strict = strict
         # The same symbol may be set twice; kconfig would only warn.
         merged = settings("\n".join(
@@ -83,12 +90,16 @@ class Build:
     def command(self, *args):
         """A make command for this build."""
         return ["make", "-C", self.tree, f"O={self.dir}",
-                f"ARCH={self.arch}", f"-j{JOBS}", f"CC={compiler()}", *args]
+                f"ARCH={self.arch}", f"-j{JOBS}",
+                f"CROSS_COMPILE={CROSS.get(self.arch, '')}",
+                f"CC={compiler(self.arch)}", *args]
 
     def state(self, targets):
         """What the build depends on, for skipping it when nothing changed."""
         tree = run("git", "-C", self.tree, "rev-parse", "HEAD^{tree}")
-        tools = run("gcc", "-v", "--version") + run("ld", "--version")
+        prefix = CROSS.get(self.arch, "")
+        tools = (run(f"{prefix}gcc", "-v", "--version")
+                 + run(f"{prefix}ld", "--version"))
         return hashlib.sha256("\0".join(
             [tree, tools, self.fragment, *targets]).encode()).hexdigest()
 
@@ -131,8 +142,7 @@ class Build:
 
     def make(self, *targets):
         """Build; quickly done when nothing changed since the last time."""
-        targets = targets or (("linux",) if self.arch == "um"
-                              else ("bzImage", "modules"))
+        targets = targets or TARGETS[self.arch]
         record = self.dir / "dma-windows-build.json"
         state = self.state(targets)
         if load(record) == state:

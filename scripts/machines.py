@@ -6,17 +6,31 @@ import os
 import subprocess
 import sys
 
-from common import LINUX, OUT, TOP, Failure, load, run, say, step, store
-from kernel import Build
+import emulator
+import kernel
+import sources
+from common import (CACHE, LINUX, OUT, TOP, Failure, Missing, load, lock, run,
+                    say, step, store)
+from vm_all import MACHINES
+from vm_machine import board_of, config_of
 
 VM = TOP / "scripts/vm"
 DEFAULT = "q35"
+SKIPPED = 77
+# What Debian calls the architectures of guests that are not PCs.
+DEBIAN = {"powerpc": "ppc64el"}
 
 
 def modes():
     """(machine, mode) of every boot that there is."""
-    return [tuple(line.split(":")[0].split()[:2])
-            for line in run(VM, "--list").splitlines() if line.strip()]
+    return [(name, mode) for name, machine in MACHINES.items()
+            for mode in machine.modes]
+
+
+def main_mode(name):
+    """The boot that shows most of a machine."""
+    modes_ = MACHINES[name].modes
+    return name, "layers" if "layers" in modes_ else next(iter(modes_))
 
 
 def chosen():
@@ -31,15 +45,30 @@ def chosen():
     return wanted
 
 
-def config(mode):
-    """The configuration that a mode boots; all machines are x86 ones."""
-    return "q35-debug" if mode.split("-")[0] == "debug" else "q35"
+def busybox(arch):
+    """The static busybox of an architecture, from its package."""
+    path = CACHE / f"busybox-{arch}/busybox"
+    with lock(CACHE / "busybox.lock"):
+        if not path.exists():
+            with step(f"fetch of busybox for {arch}"):
+                data = sources.package_file(
+                    CACHE / "apt-busybox", "busybox-static", DEBIAN[arch],
+                    "*bin/busybox")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+    return path
 
 
-def image(name):
-    """Build kernel and initramfs of a configuration."""
-    build = Build(name)
+def image(machine, mode):
+    """Build kernel and initramfs of what a machine boots in a mode."""
+    board = board_of(machine)
+    name = config_of(machine, mode)
+    build = kernel.Build(name, arch=board.arch)
     build.make()
+    options = []
+    if board.arch in DEBIAN:
+        options = ["--busybox", busybox(board.arch),
+                   "--cc", kernel.compiler(board.arch, False)]
     target = OUT / f"initramfs-{name}.gz"
     digest = hashlib.sha256(repr(load(build.dir / "dma-windows-build.json"))
                             .encode())
@@ -53,20 +82,29 @@ def image(name):
     if not target.exists() or load(record) != digest.hexdigest():
         with step(f"initramfs {name}"):
             run(TOP / "scripts/guest-image", target, "--build", build.dir,
-                "--linux", LINUX, "--tools", OUT / "tools")
+                "--linux", LINUX, "--tools", OUT / "tools", *options)
         store(record, digest.hexdigest())
-    return build.dir / "arch/x86/boot/bzImage", target
+    return build.dir / board.kernel, target
 
 
-def boot(machine, mode):
+def boot(name, mode):
     """Boot a machine and judge it; 0 passed, 1 failed, 77 skipped."""
-    kernel, initrd = image(config(mode))
-    with step(f"{machine} {mode}"):
+    machine = MACHINES[name]
+    board = board_of(machine)
+    options = []
+    try:
+        if board.built:
+            options = ["--qemu", emulator.program(board.qemu)]
+        image_, initrd = image(machine, mode)
+    except Missing as e:
+        say(f"{name}-{mode}: SKIP, {e}")
+        return SKIPPED
+    with step(f"{name} {mode}"):
         sys.stdout.flush()
         return subprocess.run(
-            [VM, "--machine", machine, "--mode", mode, "--kernel", kernel,
+            [VM, "--machine", name, "--mode", mode, "--kernel", image_,
              "--initrd", initrd, "--tool", OUT / "tools/dmaload",
-             "--out", OUT], check=False).returncode
+             "--out", OUT, *options], check=False).returncode
 
 
 def tree():

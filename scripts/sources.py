@@ -11,7 +11,7 @@ import tempfile
 import urllib.request
 from pathlib import Path
 
-from common import Failure, run, say, sha256
+from common import Failure, Missing, run, say, sha256
 
 KERNEL_ORG = "https://cdn.kernel.org/pub/linux/kernel/v7.x/"
 # The key with which kernel.org signs its lists of checksums.
@@ -138,12 +138,14 @@ def mirrors():
     return found
 
 
-def private_apt(where, uri, key, suite):
+def private_apt(where, uri, key, suite, arch=""):
     """Set up an apt state of our own: the system's stays as it is."""
     for sub in ("lists/partial", "cache/archives/partial", "parts"):
         (where / sub).mkdir(parents=True, exist_ok=True)
-    source = (f"Types: deb\nURIs: {uri}\nSuites: {suite}\n"
+    source = (f"Types: deb deb-src\nURIs: {uri}\nSuites: {suite}\n"
               "Components: main\n")
+    if arch:
+        source += f"Architectures: {arch}\n"
     if key:
         # A file name, or a key as an indented block of its own.
         source += f"Signed-By: {key.lstrip(' ')}\n"
@@ -157,7 +159,7 @@ Dir::Etc::sourcelist "{where}/base.sources";
 Dir::Etc::sourceparts "{where}/parts";
 Dir::Etc::preferencesparts "{where}/parts";
 APT::Sandbox::User "";
-APT::Architectures "";
+APT::Architectures "{arch}";
 Acquire::Languages "none";
 Acquire::Retries "2";
 Acquire::http::Timeout "20";
@@ -166,23 +168,43 @@ Acquire::https::Timeout "20";
     return os.environ | {"APT_CONFIG": str(conf), "LC_ALL": "C"}
 
 
+def by_apt(what, state, suites, take, arch=""):
+    """What take(env) makes of the first archive and suite that have it."""
+    tried = []
+    for uri, key in mirrors():
+        for suite in suites:
+            say(f"  trying {what} in {suite} by apt")
+            env = private_apt(state, uri, key, suite, arch)
+            try:
+                run("apt-get", "-qq", "update", "--error-on=any", env=env)
+                return take(env)
+            except Failure as e:
+                tried.append(f"{suite}: {str(e).splitlines()[-1]}")
+    raise Failure(f"{what} was not found by apt: " + "; ".join(tried))
+
+
 def apt_package(where):
     """The tarball inside linux-source-7.3; apt verifies the package."""
     state = where / "apt"
-    tried = []
-    for uri, key in mirrors():
-        for suite in SUITES:
-            say(f"  trying {PACKAGE} in {suite} by apt")
-            env = private_apt(state, uri, key, suite)
-            try:
-                run("apt-get", "-qq", "update", "--error-on=any", env=env)
-                run("apt-get", "-qq", "download", PACKAGE, env=env,
-                    cwd=state)
-            except Failure as e:
-                tried.append(f"{suite}: {str(e).splitlines()[-1]}")
-                continue
-            return unpack_deb(state, where)
-    raise Failure(f"{PACKAGE} was not found by apt: " + "; ".join(tried))
+    by_apt(PACKAGE, state, SUITES, lambda env: run(
+        "apt-get", "-qq", "download", PACKAGE, env=env, cwd=state))
+    return unpack_deb(state, where)
+
+
+def package_file(state, package, arch, pattern):
+    """The bytes of a file in another architecture's package."""
+    def take(env):
+        run("apt-get", "-qq", "download", f"{package}:{arch}", env=env,
+            cwd=state)
+        where = state / "unpacked"
+        run("dpkg-deb", "-x", next(state.glob(f"{package}_*.deb")), where)
+        return next(where.rglob(pattern)).read_bytes()
+    try:
+        data = by_apt(package, state, SUITES, take, arch)
+    except Failure as e:
+        raise Missing(str(e)) from None
+    shutil.rmtree(state)
+    return data
 
 
 def unpack_deb(state, where):

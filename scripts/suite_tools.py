@@ -11,6 +11,7 @@ import subprocess
 import tarfile
 from pathlib import Path
 
+import suite_emulator
 from common import CACHE, LINUX, OUT, TOP, run, sha256, store
 
 WORK = OUT / "tmp/tools"
@@ -35,7 +36,8 @@ def suite(done):
             ("kbuild refuses a dropped configuration line", dropped),
             ("refresh writes edits back", refresh),
             ("make clean keeps files that are not ours", clean),
-            ("the judge of a boot notices what it should", judge)):
+            ("the judge of a boot notices what it should", judge),
+            *suite_emulator.TESTS):
         done.check("tools", name, func)
     shutil.rmtree(WORK)
 

@@ -46,6 +46,8 @@ KERNEL = re.compile("|".join((
     r"(?:Hardware|Tx) Unit Hang",
     r"nvme\w*: I/O .* timeout|nvme .*QID \d+ timeout",
     r"ata\d.*(?:exception Emask|failed command)",
+    r"EEH: (?:Frozen|Fenced|Detected)",
+    r"iommu_free: invalid entry",
     r"Call Trace:",
     r"segfault at",
 )))
@@ -54,6 +56,7 @@ KERNEL = re.compile("|".join((
 HARMLESS = re.compile("|".join((
     r"Spectre V2",
     r"DMAR: .*fault event irq",
+    r"nvram corruption detected: 0-length partition",
 )))
 
 # A device that cut an address down to its mask wrote somewhere else.
@@ -63,6 +66,7 @@ QEMU = re.compile("|".join((
     r"vtd_\w+:.*(?:error|detected|invalid)",
     r"translate.*fail",
     r"detected (?:translation|IOMMU)",
+    r"phb\d.*(?:xlate|invalid)",
 )), re.I)
 
 TIMER = "timer doesn't work through Interrupt-remapped IO-APIC"
@@ -105,7 +109,8 @@ def wanted(line, stale):
     """Is this the IOMMU's report of a fault that a test asked for?"""
     if stale and "handling fault status reg" in line:
         return True
-    found = re.search(r"(?:fault addr |iova=)(0x[0-9a-f]+)", line)
+    found = re.search(r"(?:fault addr |iova=|xlate )((?:0x)?[0-9a-f]+)",
+                      line)
     return found and int(found.group(1), 16) >> 12 in stale
 
 

@@ -2,6 +2,7 @@
 """What test machines are made of, and what QEMU and the kernel are told."""
 
 import dataclasses
+import pathlib
 import subprocess
 
 import vm_gdb
@@ -12,6 +13,20 @@ MIB = 1 << 20
 # which the kernel hands out first; for cards that only test, all of it.
 NODMA = "0x100000000-0x10fffffff"
 NODMA_OF = {"1234:11e8": "0x100000000-0x1ffffffff"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Board:
+    """What machines of one kind have in common."""
+
+    config: str             # the kernel's configuration
+    arch: str               # as the kernel names it
+    kernel: str             # its image in the build directory
+    qemu: str               # QEMU's program
+    args: object            # (mode, accel) -> arguments for QEMU
+    words: object           # (accel, tool) -> the kernel command line
+    trace: str              # events that count as flushes
+    built: bool = False     # QEMU has to be the one of emulation/qemu
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +50,8 @@ class Mode:
     vtd: str = ""           # properties of the IOMMU
     memory: str = ""        # for -m, when not the machine's
     ran: tuple = ()         # results that a skip is no substitute for
+    qemu: tuple = ()        # more arguments for QEMU
+    direct: object = None   # {role: where all memory is for it}, if checked
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +71,8 @@ class Machine:
     ids: tuple = ()         # (role, PCI id, which of them): when not as in q35
     plan: str = ""          # what the guest does, when not everything
     more_memory: str = ""   # what can be added later, for -m
+    board: object = None    # what it is built on, when not a PC
+    port: str = "bus=pcie.0,addr=10"    # where the guest's report comes from
 
 
 def option(arguments):
@@ -74,11 +93,11 @@ def blockdevs(images):
     return args
 
 
-def report_port(path):
+def report_port(path, place):
     """The serial port through which the guest reports."""
     return [
         "-chardev", f"socket,id=rig,path={path},server=on,wait=off",
-        "-device", "virtio-serial-pci,id=serial,bus=pcie.0,addr=10,"
+        "-device", f"virtio-serial-pci,id=serial,{place},"
         "disable-legacy=on,iommu_platform=on",
         "-device", "virtserialport,chardev=rig,name=rig",
     ]
@@ -86,29 +105,43 @@ def report_port(path):
 
 def command(machine, mode, qemu, accel, images, sockets, console):
     """QEMU's command line, without kernel and initramfs."""
+    board = board_of(machine)
     args = [qemu, "-nodefaults", "-no-user-config", "-display", "none",
             "-no-reboot", "-smp", str(machine.cpus),
-            "-m", mode.memory or machine.memory + machine.more_memory]
-    if accel == "kvm":
-        # Interrupt remapping needs the IO-APIC in QEMU.
-        args += ["-M", "q35,kernel-irqchip=split", "-accel", "kvm",
-                 "-cpu", "host"]
-    else:
-        args += ["-M", "q35", "-accel", "tcg,thread=multi"]
-    # PCIe's own hot-plug, not ACPI's: the port tells the guest.
-    args += ["-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off"]
+            "-m", mode.memory or machine.memory + machine.more_memory,
+            *board.args(mode, accel), *mode.qemu,
+            *firmware(qemu)]
     args += ["-serial", f"file:{console}",
              "-qmp", f"unix:{sockets['qmp']},server=on,wait=off"]
+    args += machine.devices(images)
+    args += report_port(sockets["rig"], machine.port)
+    if mode.firmware:
+        args += vm_gdb.listen_args(sockets["gdb"])
+    # What the guest did wrong, and each flush that reached the IOMMU.
+    args += ["-d", "guest_errors", "-trace", board.trace]
+    return args
+
+
+def firmware(qemu):
+    """The firmware that lies beside a QEMU of ours."""
+    directory = pathlib.Path(qemu).parent / "firmware"
+    return ["-L", str(directory)] if directory.is_dir() else []
+
+
+def pc_args(mode, accel):
+    """The PC with its chipset."""
+    if accel == "kvm":
+        # Interrupt remapping needs the IO-APIC in QEMU.
+        args = ["-M", "q35,kernel-irqchip=split", "-accel", "kvm",
+                "-cpu", "host"]
+    else:
+        args = ["-M", "q35", "-accel", "tcg,thread=multi"]
+    # PCIe's own hot-plug, not ACPI's: the port tells the guest.
+    args += ["-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off"]
     # The vIOMMU comes before what it serves.
     if mode.iommu:
         args += ["-device", ",".join(filter(None, (
             "intel-iommu", "intremap=on", mode.vtd)))]
-    args += machine.devices(images)
-    args += report_port(sockets["rig"])
-    if mode.firmware:
-        args += vm_gdb.listen_args(sockets["gdb"])
-    # What the guest did wrong, and each flush that reached the IOMMU.
-    args += ["-d", "guest_errors", "-trace", "vtd_inv_desc_iotlb*"]
     return args
 
 
@@ -147,15 +180,36 @@ def guest_words(machine):
     return words
 
 
-def kernel_words(machine, mode, accel, tool, extra):
-    """The kernel command line."""
-    words = ["console=ttyS0", "panic=-1", "oops=panic", "loglevel=7",
-             "intel_iommu=on", "pcie_ports=native", mode.words,
-             "iommu.debug_pagealloc=1",
-             "debug_pagealloc=on"]
+def pc_words(accel, tool):
+    """What a PC's kernel is told."""
+    words = ["console=ttyS0", "intel_iommu=on", "pcie_ports=native",
+             "iommu.debug_pagealloc=1", "debug_pagealloc=on"]
     if accel == "tcg":
         # The emulated timer may also starve while the kernel tries it.
         words += ["no_timer_check", *clock_words(tool)]
+    return words
+
+
+PC = Board(config="q35", arch="x86_64", kernel="arch/x86/boot/bzImage",
+           qemu="qemu-system-x86_64", args=pc_args, words=pc_words,
+           trace="vtd_inv_desc_iotlb*")
+
+
+def board_of(machine):
+    """Most machines are PCs."""
+    return machine.board or PC
+
+
+def config_of(machine, mode):
+    """The kernel configuration that a mode boots."""
+    config = board_of(machine).config
+    return f"{config}-debug" if mode.split("-")[0] == "debug" else config
+
+
+def kernel_words(machine, mode, accel, tool, extra):
+    """The kernel command line."""
+    words = ["panic=-1", "oops=panic", "loglevel=7",
+             *board_of(machine).words(accel, tool), mode.words]
     if mode.layers:
         layers = ",".join(f"pci:{device}:{stack}"
                           for device, stack in mode.layers)

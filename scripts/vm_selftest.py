@@ -36,6 +36,8 @@ nvme nvme0: I/O tag 1 (1001) QID 1 timeout, completion polled
 ata1.00: exception Emask 0x0 SAct 0x1 SErr 0x0 action 0x6 frozen
 refcount_t: underflow; use-after-free.
 list_add corruption. prev->next should be next
+EEH: Frozen PHB#0-PE#fd detected
+iommu_free: invalid entry
 """.splitlines()
 
 HARMLESS = """\
@@ -51,6 +53,8 @@ ACPI: Reserving DMAR table memory at [mem 0x7ffe24da-0x7ffe2581]
 APIC timer disabled due to verification failure
 debug: unmapping init [mem 0xffffffff81926000-0xffffffff81a11fff]
 swiotlb: area num 2.
+EEH: PowerNV platform initialized
+nvram: WARNING: nvram corruption detected: 0-length partition
 """.splitlines()
 
 KNOWN = ["------------[ cut here ]------------",
@@ -120,6 +124,12 @@ class Log(unittest.TestCase):
             "EDU: clamping DMA 0x00000000ffff4000 to 0x000000000fff4000!"))
         self.assertEqual(vm_log.qemu_complaints(
             "warning: hub 0 is not connected to host network"), [])
+
+    def test_bridge(self):
+        """POWER9's host bridge refuses an address; a test asked for that."""
+        line = "phb4[0:2]:  xlate 1030000:W TVE=20000000"
+        self.assertTrue(vm_log.qemu_complaints(line))
+        self.assertEqual(vm_log.qemu_complaints(line, (), {0x1030}), [])
 
     def test_known_lines(self):
         """A single line can be known as well, in QEMU's log too."""
@@ -194,6 +204,17 @@ class Dmar(unittest.TestCase):
             self.assertEqual(sum(memory.read(0x100000, 44)) & 255, 0)
 
 
+class Verdicts:
+    """What the judge of a run offers to checks."""
+
+    def __init__(self):
+        self.found = {}
+
+    def add(self, name, passed, _notes=()):
+        """One more result."""
+        self.found[name] = passed
+
+
 class Windows(unittest.TestCase):
     """vm_windows"""
 
@@ -241,6 +262,18 @@ class Windows(unittest.TestCase):
         self.assertTrue(vm_windows.complaints(
             self.windows(("direct", 0, self.HIGH)), 1 << 40, self.MEMORY,
             1 << 41))
+
+    def test_direct(self):
+        """All memory has to be where it should be, and nowhere else."""
+        for base, wanted, right in ((1 << 32, {"a": 1 << 32}, True),
+                                    (1 << 59, {"a": 1 << 32}, False),
+                                    (1 << 59, {}, False)):
+            record = {"windows": [f"direct:{base:#x}-{base + 4095:#x}"]}
+            judge = Verdicts()
+            vm_windows.check_direct(judge, {"a": record,
+                                            "b": {"windows": None}}, wanted)
+            self.assertEqual(judge.found, {"a.direct": right,
+                                           "b.direct": True})
 
     def test_memory(self):
         """The memory of the machine, from the kernel's log."""

@@ -83,6 +83,20 @@ def complaints(windows, mask, memory, highest, shared=False):
             win.first <= first and last <= win.last for win in direct)]
 
 
+def check_direct(judge, records, wanted):
+    """Is all memory in one window, at this address, for these devices only?
+
+    records: what dma-path states of each role; wanted: {role: address}.
+    """
+    for role, record in records.items():
+        found = [win.first for win in of_record(record)
+                 if win.kind == "direct"]
+        right = [wanted[role]] if role in wanted else []
+        judge.add(f"{role}.direct", found == right,
+                  [f"direct at {list(map(hex, found))} instead of "
+                   f"{list(map(hex, right))}"] if found != right else [])
+
+
 def check(judge, records, console, shared):
     """One result for each device under test: {role: record}."""
     memory = memory_of(console)

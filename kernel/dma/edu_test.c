@@ -14,6 +14,7 @@
 #include <linux/completion.h>
 #include <linux/debugfs.h>
 #include <linux/delay.h>
+#include <linux/dma-direct.h>
 #include <linux/dma-mapping.h>
 #include <linux/highmem.h>
 #include <linux/interrupt.h>
@@ -105,6 +106,7 @@ static struct dentry *edu_root;
  * struct edu - one card
  * @pdev: the card
  * @regs: its registers
+ * @swapped: they have the byte order of a big-endian machine
  * @mask: what the engine can address, also the DMA mask
  * @changing: a thread changes the DMA masks
  * @done: the engine has finished
@@ -119,6 +121,7 @@ static struct dentry *edu_root;
 struct edu {
 	struct pci_dev *pdev;
 	void __iomem *regs;
+	bool swapped;
 	u64 mask;
 	bool changing;
 	struct completion done;
@@ -152,15 +155,40 @@ static __printf(3, 4) int edu_fail(struct edu *edu, int err,
 	return err;
 }
 
+/* QEMU gives the registers the byte order that it takes for the machine's. */
+static u32 edu_read(struct edu *edu, unsigned int reg)
+{
+	u32 value = readl(edu->regs + reg);
+
+	return edu->swapped ? swab32(value) : value;
+}
+
+static void edu_write(struct edu *edu, unsigned int reg, u32 value)
+{
+	writel(edu->swapped ? swab32(value) : value, edu->regs + reg);
+}
+
+static u64 edu_read64(struct edu *edu, unsigned int reg)
+{
+	u64 value = readq(edu->regs + reg);
+
+	return edu->swapped ? swab64(value) : value;
+}
+
+static void edu_write64(struct edu *edu, unsigned int reg, u64 value)
+{
+	writeq(edu->swapped ? swab64(value) : value, edu->regs + reg);
+}
+
 static irqreturn_t edu_irq(int irq, void *data)
 {
 	struct edu *edu = data;
-	u32 status = readl(edu->regs + EDU_IRQ_STATUS);
+	u32 status = edu_read(edu, EDU_IRQ_STATUS);
 
 	/* All ones: the card has been pulled out. */
 	if (!status || status == U32_MAX)
 		return IRQ_NONE;
-	writel(status, edu->regs + EDU_IRQ_ACK);
+	edu_write(edu, EDU_IRQ_ACK, status);
 	if (status & EDU_IRQ_DMA)
 		complete(&edu->done);
 	return IRQ_HANDLED;
@@ -179,14 +207,14 @@ static int edu_copy(struct edu *edu, dma_addr_t addr, size_t len,
 	if (to_memory)
 		cmd |= EDU_CMD_TO_MEMORY;
 	reinit_completion(&edu->done);
-	writeq(to_memory ? buffer : addr, edu->regs + EDU_DMA_SRC);
-	writeq(to_memory ? addr : buffer, edu->regs + EDU_DMA_DST);
-	writeq(len, edu->regs + EDU_DMA_COUNT);
-	writeq(cmd, edu->regs + EDU_DMA_CMD);
+	edu_write64(edu, EDU_DMA_SRC, to_memory ? buffer : addr);
+	edu_write64(edu, EDU_DMA_DST, to_memory ? addr : buffer);
+	edu_write64(edu, EDU_DMA_COUNT, len);
+	edu_write64(edu, EDU_DMA_CMD, cmd);
 	if (wait_for_completion_timeout(&edu->done,
 					msecs_to_jiffies(timeout_ms)))
 		return 0;
-	cmd = readq(edu->regs + EDU_DMA_CMD);
+	cmd = edu_read64(edu, EDU_DMA_CMD);
 	return edu_fail(edu, -ETIMEDOUT, "no interrupt, engine %s",
 			cmd & EDU_CMD_RUN ? "still busy" : "idle");
 }
@@ -641,19 +669,40 @@ static int edu_use_stale(struct edu *edu, struct page *page, bool lazy)
 	return 0;
 }
 
-static int edu_stale_address(struct edu *edu)
+/* Does what serves the device map this block, and not only add an offset? */
+static bool edu_is_translated(struct edu *edu, struct page *page)
 {
 	struct iommu_domain *domain = iommu_get_domain_for_dev(edu_dev(edu));
-	struct page *page;
+	dma_addr_t addr;
+
+	if (!domain || domain->type != IOMMU_DOMAIN_PLATFORM)
+		return domain && domain->type & __IOMMU_DOMAIN_DMA_API;
+	addr = dma_map_page(edu_dev(edu), page, 0, EDU_MAX, DMA_FROM_DEVICE);
+	if (dma_mapping_error(edu_dev(edu), addr))
+		return true;
+	dma_unmap_page(edu_dev(edu), addr, EDU_MAX, DMA_FROM_DEVICE);
+	return addr != phys_to_dma(edu_dev(edu), page_to_phys(page));
+}
+
+static bool edu_is_lazy(struct edu *edu)
+{
+	struct iommu_domain *domain = iommu_get_domain_for_dev(edu_dev(edu));
+
+	return domain && domain->type == IOMMU_DOMAIN_DMA_FQ;
+}
+
+static int edu_stale_address(struct edu *edu)
+{
+	/* What lies below the mask may be seen without a mapping. */
+	struct page *page = edu_block_high();
 	int err;
 
-	if (!domain || !(domain->type & __IOMMU_DOMAIN_DMA_API))
-		return edu_fail(edu, EDU_SKIP, "no IOMMU translates");
-	/* What lies below the mask may be seen without a mapping. */
-	page = edu_block_high();
 	if (!page)
 		return -ENOMEM;
-	err = edu_use_stale(edu, page, domain->type == IOMMU_DOMAIN_DMA_FQ);
+	if (edu_is_translated(edu, page))
+		err = edu_use_stale(edu, page, edu_is_lazy(edu));
+	else
+		err = edu_fail(edu, EDU_SKIP, "no IOMMU translates");
 	__free_pages(page, EDU_ORDER);
 	return err;
 }
@@ -1126,6 +1175,8 @@ static int edu_map_registers(struct edu *edu)
 	if (IS_ERR(edu->regs))
 		return PTR_ERR(edu->regs);
 	id = readl(edu->regs + EDU_ID);
+	edu->swapped = (swab32(id) & EDU_ID_MASK) == EDU_ID_VALUE;
+	id = edu_read(edu, EDU_ID);
 	if ((id & EDU_ID_MASK) != EDU_ID_VALUE)
 		return dev_err_probe(edu_dev(edu), -ENODEV,
 				     "%#x is not the id of an edu card\n", id);
@@ -1141,7 +1192,7 @@ static int edu_setup_irq(struct edu *edu)
 	if (err < 0)
 		return err;
 	/* Whatever an earlier driver left pending. */
-	writel(readl(edu->regs + EDU_IRQ_STATUS), edu->regs + EDU_IRQ_ACK);
+	edu_write(edu, EDU_IRQ_ACK, edu_read(edu, EDU_IRQ_STATUS));
 	err = request_irq(pci_irq_vector(pdev, 0), edu_irq, IRQF_SHARED,
 			  KBUILD_MODNAME, edu);
 	if (err)

@@ -5,6 +5,7 @@
  */
 #include <linux/cleanup.h>
 #include <linux/debugfs.h>
+#include <linux/dma-direct.h>
 #include <linux/init.h>
 #include <linux/dma-path.h>
 #include <linux/memblock.h>
@@ -118,6 +119,11 @@ static void out_windows(struct dma_path_out *out, struct dma_path *path,
 	} else if (dma_path_is_direct(path) && !dev->dma_range_map) {
 		out_field(out, "windows", "direct:0x0-0x%llx",
 			  (u64)PFN_PHYS(max_pfn) - 1);
+	} else if (dev_dma_ops_bypass(dev)) {
+		/* The rest is translated, where is known to its operations. */
+		out_field(out, "windows", "direct:0x%llx-0x%llx",
+			  (u64)phys_to_dma(dev, 0),
+			  (u64)phys_to_dma(dev, PFN_PHYS(max_pfn) - 1));
 	} else {
 		out_field(out, "windows", "-");
 	}

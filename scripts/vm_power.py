@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""POWER machines: the bare one with its firmware, and a hypervisor's guest."""
+
+from vm_machine import Board, Machine, Mode, blockdevs
+
+EDU = "1234:11e8"
+DISKS = ("nvme", "virtio")
+
+
+def power_words(accel, tool):
+    """What the kernel is told."""
+    del accel, tool
+    return ["console=hvc0"]
+
+
+def board(args):
+    """The same kernel and the same QEMU serve both machines."""
+    return Board(config="power", arch="powerpc", kernel="vmlinux",
+                 qemu="qemu-system-ppc64", words=power_words,
+                 trace="phb4_tce_kill", built=True,
+                 args=lambda mode, accel: [*args, "-accel",
+                                           "tcg,thread=multi"])
+
+
+def edu(bits, place):
+    """A card with an address mask."""
+    return ["-device", f"edu,id=edu{bits},{place},"
+            f"dma_mask={(1 << bits) - 1:#x}"]
+
+
+def others(images, places):
+    """Disks and, where they have places, network cards."""
+    args = blockdevs(images) + [
+        "-device", f"nvme,id=nvme,{places['nvme']},drive=disk-nvme,"
+        "serial=nvme",
+        "-device", f"virtio-blk-pci,id=virtio,{places['virtio']},"
+        "drive=disk-virtio,disable-legacy=on,iommu_platform=on,"
+        "serial=virtio"]
+    if "nic1" not in places:
+        return args
+    for role in ("nic1", "nic32"):
+        args += ["-netdev", f"hubport,id=net-{role},hubid=0"]
+    return args + [
+        "-device", f"e1000e,id=nic1,{places['nic1']},netdev=net-nic1,"
+        "romfile=,mac=52:54:00:07:00:02",
+        "-device", f"e1000,id=nic32,{places['nic32']},netdev=net-nic32,"
+        "romfile=,mac=52:54:00:07:00:03"]
+
+
+def machine(name, bits, nics=True, **more):
+    """A machine with these cards, in the order of their addresses."""
+    cards = tuple(f"edu{n}" for n in bits)
+    required = [f"{disk}.traffic.{what}" for disk in DISKS
+                for what in ("write", "verify")]
+    required += [f"{card}.run" for card in cards]
+    ids = [("nvme", "1b36:0010", 1), ("virtio", "1af4:1042", 1)]
+    if nics:
+        required += [f"{nic}.{what}" for nic in ("nic32", "nic32.back")
+                     for what in ("send", "receive", "through-card")]
+        ids += [("nic1", "8086:10d3", 1), ("nic32", "8086:100e", 1)]
+    ids += [(card, EDU, n) for n, card in enumerate(cards, 1)]
+    return Machine(
+        name=name, cpus=2, disks=DISKS, plan="short", ids=tuple(ids),
+        roles=tuple(role for role, *_ in ids), required=tuple(required),
+        **more)
+
+
+# What is counted, for the table of devices.
+STATS = tuple((device, "stats") for device in (
+    "1b36:0010", "1af4:1042", "8086:10d3", "8086:100e", EDU))
+
+
+def mode(words, what, **more):
+    """The kernel has no IOMMU API domain of its own kind here."""
+    return Mode(f"rig.mib=8 {words}", what, None, layers=STATS, **more)
+
+
+BIT_59 = 1 << 59
+GIB_4 = 1 << 32
+# Devices with masks of 64 bits
+WIDE = ("nvme", "virtio", "nic1", "edu64")
+
+# --- powernv ----------------------------------------------------------------
+
+
+# A root port takes one device: the sixth has a bridge for the others.
+def power9_devices(images):
+    """Three cards, a disk and a network card at ports of their own."""
+    args = ["-device", "pcie-pci-bridge,id=bridge,bus=pcie.5,addr=0"]
+    args += others(images, {
+        "nvme": "bus=pcie.0,addr=0", "nic1": "bus=pcie.1,addr=0",
+        "virtio": "bus=bridge,addr=2", "nic32": "bus=bridge,addr=3"})
+    for number, bits in enumerate((40, 48, 64)):
+        args += edu(bits, f"bus=pcie.{number + 2},addr=0")
+    for number, bits in enumerate((28, 32)):
+        args += edu(bits, f"bus=bridge,addr={number + 4}")
+    return args
+
+
+POWER9 = machine(
+    "power9", (40, 48, 64, 28, 32), memory="6G", port="bus=bridge,addr=1",
+    board=board(["-M", "powernv9"]), devices=power9_devices,
+    modes={
+        "window-4g": mode(
+            "iommu=iommu_bypass", "direct at 4 GB, else TCEs",
+            says=(r"PHB#0: DMA window at 4 GB, TCEs of 1024 MB in 1 levels",),
+            direct=dict.fromkeys((*WIDE, "edu40", "edu48"), GIB_4),
+            kunit=True),
+        "bypass": mode("", "direct at bit 59, else TCEs",
+                       direct=dict.fromkeys(WIDE, BIT_59)),
+        "nobypass": mode("iommu=nobypass", "TCEs for every device",
+                         says=(r"IOMMU bypass window disabled",), direct={}),
+    })
+
+# --- a host bridge that has no window at 4 GB -------------------------------
+
+
+def power8_devices(images):
+    """A card and a disk at ports of their own, the others behind a bridge."""
+    args = ["-device", "pcie-pci-bridge,id=bridge,bus=pcie.2,addr=0"]
+    args += others(images, {"nvme": "bus=pcie.0,addr=0",
+                            "virtio": "bus=bridge,addr=2"})
+    return (args + edu(64, "bus=pcie.1,addr=0")
+            + edu(40, "bus=bridge,addr=3") + edu(32, "bus=bridge,addr=4"))
+
+
+POWER8 = machine(
+    "power8", (64, 40, 32), nics=False, memory="2G",
+    port="bus=bridge,addr=1", board=board(["-M", "powernv8"]),
+    devices=power8_devices,
+    modes={"refused": mode(
+        "iommu=iommu_bypass", "the window at 4 GB is refused",
+        says=(r"iommu_bypass: firmware or PHB does not know it \(-7\), DMA "
+              r"windows stay at bit 59",),
+        direct=dict.fromkeys(("nvme", "virtio", "edu64"), BIT_59))})
+
+# --- pseries ----------------------------------------------------------------
+
+
+def pseries_devices(images):
+    """All devices on the bus of one host bridge."""
+    args = others(images, {
+        "nvme": "bus=pci.0,addr=2", "nic1": "bus=pci.0,addr=3",
+        "virtio": "bus=pci.0,addr=4", "nic32": "bus=pci.0,addr=5"})
+    for number, bits in enumerate((28, 32, 40, 64)):
+        args += edu(bits, f"bus=pci.0,addr={number + 6}")
+    return args
+
+
+AT_4GB = ("-global", "spapr-pci-host-bridge.dma64_win_addr=0x100000000")
+
+PSERIES = machine(
+    "pseries", (28, 32, 40, 64), memory="2G", port="bus=pci.0,addr=1",
+    board=board(["-M", "pseries,x-vof=on", "-vga", "none"]),
+    devices=pseries_devices,
+    modes={
+        "window": mode("", "a direct window with bit 59",
+                       says=(r"starting addr = 8000000 0",),
+                       direct=dict.fromkeys(WIDE, BIT_59)),
+        "window-4g": mode("", "a direct window at 4 GB", qemu=AT_4GB,
+                          says=(r"starting addr = 1 0",),
+                          direct=dict.fromkeys(WIDE, GIB_4)),
+        "no-window": mode("disable_ddw", "TCEs for every device", direct={}),
+    })
+
+ALL = (POWER9, POWER8, PSERIES)
