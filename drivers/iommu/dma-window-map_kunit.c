@@ -106,7 +106,7 @@ static struct device *half_direct(struct kunit *test)
 	return t->dev;
 }
 
-static unsigned int live(struct device *dev)
+static unsigned long live(struct device *dev)
 {
 	return dma_windows_live(iommu_dma_windows(iommu_get_dma_domain(dev)));
 }

@@ -104,7 +104,7 @@ struct dma_windows *dma_windows_create(const struct dma_window *windows,
 		set->closed = true;
 		set->used = true;
 	}
-	set->live = alloc_percpu(unsigned int);
+	set->live = alloc_percpu(local_t);
 	if (!set->live)
 		return ERR_PTR(-ENOMEM);
 	return_ptr(set);
@@ -141,7 +141,7 @@ bool dma_windows_enter_gate(struct dma_windows *set)
 	guard(spinlock_irqsave)(&set->lock);
 	if (set->closed)
 		return false;
-	this_cpu_inc(*set->live);
+	local_inc(this_cpu_ptr(set->live));
 	return true;
 }
 EXPORT_SYMBOL_IF_KUNIT(dma_windows_enter_gate);
@@ -154,13 +154,13 @@ EXPORT_SYMBOL_IF_KUNIT(dma_windows_enter_gate);
  * Return: their number. While some come and go it is a guess, while some only
  * go it is no less than what is left.
  */
-unsigned int dma_windows_live(const struct dma_windows *set)
+unsigned long dma_windows_live(const struct dma_windows *set)
 {
-	unsigned int sum = 0;
+	unsigned long sum = 0;
 	int cpu;
 
 	for_each_possible_cpu(cpu)
-		sum += READ_ONCE(*per_cpu_ptr(set->live, cpu));
+		sum += local_read(per_cpu_ptr(set->live, cpu));
 	return sum;
 }
 EXPORT_SYMBOL_IF_KUNIT(dma_windows_live);

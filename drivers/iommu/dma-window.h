@@ -5,12 +5,14 @@
 #ifndef __DRIVERS_IOMMU_DMA_WINDOW_H
 #define __DRIVERS_IOMMU_DMA_WINDOW_H
 
+#include <linux/cleanup.h>
 #include <linux/compiler.h>
 #include <linux/dma-window.h>
 #include <linux/percpu.h>
 #include <linux/preempt.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
+#include <asm/local.h>
 
 /**
  * struct dma_windows - the windows of a domain
@@ -34,7 +36,7 @@
  * and none: as no mapping is live then, no address changes its meaning.
  */
 struct dma_windows {
-	unsigned int __percpu *live;
+	local_t __percpu *live;
 	bool gate;
 	bool passthrough;
 	bool used;
@@ -79,7 +81,7 @@ const struct dma_window *dma_windows_translated(const struct dma_windows *set);
 void dma_windows_destroy(struct dma_windows *set);
 bool dma_windows_first_direct(struct dma_windows *set);
 bool dma_windows_enter_gate(struct dma_windows *set);
-unsigned int dma_windows_live(const struct dma_windows *set);
+unsigned long dma_windows_live(const struct dma_windows *set);
 bool dma_windows_close(struct dma_windows *set, bool *unused);
 void dma_windows_open(struct dma_windows *set);
 bool dma_windows_serve(const struct dma_windows *set, u64 limit);
@@ -189,7 +191,7 @@ static inline bool dma_windows_enter(struct dma_windows *set)
 	 */
 	if (unlikely(smp_load_acquire(&set->gate)))
 		return dma_windows_enter_gate(set);
-	this_cpu_inc(*set->live);
+	local_inc(this_cpu_ptr(set->live));
 	return true;
 }
 
@@ -203,7 +205,8 @@ static inline void dma_windows_leave(struct dma_windows *set)
 {
 	/* All that unmapping did comes first; pairs with dma_windows_close(). */
 	smp_mb();
-	this_cpu_dec(*set->live);
+	guard(preempt)();
+	local_dec(this_cpu_ptr(set->live));
 }
 
 #endif /* __DRIVERS_IOMMU_DMA_WINDOW_H */
