@@ -11,7 +11,7 @@ from common import OUT, logged, say, step, tail_of
 from vm_ktap import STAMP
 
 # Seconds for the boot and the tests, on a slow machine.
-LIMIT = 600
+LIMIT = 1200
 # Reports with a function of one of these in a stack are failures; others are
 # the base's own.
 OURS = ("drivers/iommu/iova-arena", "drivers/iommu/iova-tree",
