@@ -101,8 +101,8 @@ def report_port(path, place):
 def command(machine, mode, qemu, accel, images, sockets, console):
     """QEMU's command line, without kernel and initramfs."""
     board = board_of(machine)
-    args = [qemu, "-nodefaults", "-no-user-config", "-display", "none",
-            "-no-reboot", "-m", machine.memory + machine.more_memory,
+    args = [qemu, "-no-user-config", "-display", "none", "-no-reboot",
+            "-m", machine.memory + machine.more_memory,
             "-smp", str(machine.cpus), *board.args(mode, accel), *mode.qemu,
             *firmware(qemu)]
     args += ["-serial", f"file:{console}",
@@ -132,6 +132,7 @@ def pc_args(mode, accel):
         args = ["-M", "q35", "-accel", "tcg,thread=multi"]
     # PCIe's own hot-plug, not ACPI's: the port tells the guest.
     args += ["-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off"]
+    args += ["-nodefaults"]
     # The vIOMMU comes before what it serves.
     if mode.iommu:
         args += ["-device", "intel-iommu,intremap=on"]
