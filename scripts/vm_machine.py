@@ -106,8 +106,8 @@ def report_port(path, place):
 def command(machine, mode, qemu, accel, images, sockets, console):
     """QEMU's command line, without kernel and initramfs."""
     board = board_of(machine)
-    args = [qemu, "-nodefaults", "-no-user-config", "-display", "none",
-            "-no-reboot", "-smp", str(machine.cpus),
+    args = [qemu, "-no-user-config", "-display", "none", "-no-reboot",
+            "-smp", str(machine.cpus),
             "-m", mode.memory or machine.memory + machine.more_memory,
             *board.args(mode, accel), *mode.qemu,
             *firmware(qemu)]
@@ -138,6 +138,7 @@ def pc_args(mode, accel):
         args = ["-M", "q35", "-accel", "tcg,thread=multi"]
     # PCIe's own hot-plug, not ACPI's: the port tells the guest.
     args += ["-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off"]
+    args += ["-nodefaults"]
     # The vIOMMU comes before what it serves.
     if mode.iommu:
         args += ["-device", ",".join(filter(None, (
