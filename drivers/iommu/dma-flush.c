@@ -4,18 +4,32 @@
  *
  * In lazy mode unmapping clears the page table at once, and leaves the IOTLB to
  * a flush that serves many of them. Nothing is queued for it: flushes are
- * counted when they begin and when they end, and who wants to use an address
- * again compares with the count at the time it was given back. Whichever flush
- * comes first will do, whoever asked for it.
+ * numbered as they begin, the last one that is over is known, and who wants to use
+ * an address again compares with the number at the time it was given back.
+ * Whichever flush comes first will do, whoever asked for it.
  */
 #include <kunit/visibility.h>
 #include <linux/jiffies.h>
+#include <linux/preempt.h>
 
 #include "dma-flush.h"
 #include "iommu-pages.h"
 
 /* Unmappings with page-table pages to free that may wait for one flush. */
 #define DMA_FLUSH_MAX_UNMAPS	256
+
+/* A later flush may be over before, and be known for it. */
+static void dma_flush_finish(struct dma_flush *flush, s64 mine)
+{
+	s64 last;
+
+	/* Orders what the hardware did even when nothing is stored. */
+	smp_mb();
+	last = atomic64_read(&flush->finished);
+	while (last < mine &&
+	       !atomic64_try_cmpxchg(&flush->finished, &last, mine))
+		;
+}
 
 /**
  * dma_flush_now - flush the whole domain
@@ -28,6 +42,7 @@
 void dma_flush_now(struct dma_flush *flush)
 {
 	struct iommu_pages_list pages = IOMMU_PAGES_LIST_INIT(pages);
+	s64 mine;
 
 	scoped_guard(spinlock_irqsave, &flush->lock) {
 		iommu_pages_list_splice(&flush->pages, &pages);
@@ -35,10 +50,10 @@ void dma_flush_now(struct dma_flush *flush)
 		flush->nr_unmaps = 0;
 	}
 
-	/* Both are full barriers; see dma_flush_passed() for the pairs. */
-	atomic64_inc_return(&flush->started);
+	/* A full barrier; see dma_flush_passed() for its pair. */
+	mine = atomic64_inc_return(&flush->started);
 	flush->domain->ops->flush_iotlb_all(flush->domain);
-	atomic64_inc_return(&flush->finished);
+	dma_flush_finish(flush, mine);
 
 	iommu_put_pages_list(&pages);
 }
@@ -62,8 +77,11 @@ static void dma_flush_timeout(struct timer_list *timer)
  */
 void dma_flush_start_timer(struct dma_flush *flush)
 {
+	/* Others rely on the timer as soon as it is said to run. */
+	preempt_disable();
 	if (!atomic_xchg(&flush->armed, 1))
 		mod_timer(&flush->timer, jiffies + flush->delay);
+	preempt_enable();
 }
 EXPORT_SYMBOL_IF_KUNIT(dma_flush_start_timer);
 

@@ -14,7 +14,7 @@
  * struct dma_flush - the flushes of a domain
  * @domain: domain
  * @started: flushes of the whole domain that have begun
- * @finished: and those that are over
+ * @finished: the number of the latest of them that is over
  * @armed: the timer runs
  * @delay: jiffies that what was unmapped may stay in the IOTLB
  * @timer: flushes at the latest after @delay
@@ -64,10 +64,10 @@ static inline s64 dma_flush_stamp(struct dma_flush *flush)
  * @flush: flushes
  * @stamp: from dma_flush_stamp()
  *
- * @stamp flushes had begun. When more than that are over, one of them began
- * later. The barrier in dma_flush_now() after it counts itself in pairs with
- * that between an unmapping and its stamp: the hardware cannot have read the
- * page table, for the IOTLB that this flush left, before the unmapping.
+ * @stamp flushes had begun. One with a higher number began later. The barrier in
+ * dma_flush_now() when it takes its number pairs with that between an unmapping
+ * and its stamp: the hardware cannot have read the page table, for the IOTLB that
+ * this flush left, before the unmapping.
  *
  * Return: true when nothing unmapped before the stamp is in the IOTLB.
  */

@@ -407,7 +407,7 @@ static void arena_collect(struct iova_arenas *as, struct iova_arena *a)
 {
 	unsigned long *waiting = arena_waiting(as, a);
 	atomic_long_t *freed = arena_freed(a);
-	struct dma_flush *flush = arenas_flush(as);
+	struct dma_flush *flush;
 	unsigned int i, n = 0;
 
 	for (i = 0; i < arena_words(as); i++) {
@@ -424,6 +424,8 @@ static void arena_collect(struct iova_arenas *as, struct iova_arena *a)
 		return;
 	a->nr_waiting += n;
 	a->pool->waiting[a->class] += n;
+	/* Deferred flushes may begin meanwhile, but not be missed. */
+	flush = arenas_flush(as);
 	if (flush)
 		a->stamp = dma_flush_stamp(flush);
 }
@@ -654,7 +656,7 @@ static struct iova_arena *arena_create(struct iova_arenas *as,
 	struct iova_arena *a;
 	unsigned long pfn;
 
-	/* May be stale: then there is one more, or one less. */
+	/* Most requests for one too many need no lock. */
 	if (class != IOVA_HIGH &&
 	    READ_ONCE(as->nr_limited) >= as->max_limited)
 		return NULL;
@@ -666,7 +668,8 @@ static struct iova_arena *arena_create(struct iova_arenas *as,
 	a->class = class;
 	scoped_guard(spinlock_irqsave, &as->lock) {
 		tree_reap(as);
-		if (!tree_find(as, &rq, &pfn)) {
+		if ((class != IOVA_HIGH && as->nr_limited >= as->max_limited) ||
+		    !tree_find(as, &rq, &pfn)) {
 			kfree(a);
 			return NULL;
 		}
@@ -976,6 +979,7 @@ static noinline bool alloc_slowly(struct iova_arenas *as,
 {
 	struct iova_request rq = *request;
 	struct dma_flush *flush;
+	unsigned int i;
 
 	rq.limit = min(rq.limit, as->end);
 	rq.hard = false;
@@ -988,8 +992,12 @@ static noinline bool alloc_slowly(struct iova_arenas *as,
 	rq.hard = true;
 	if (alloc_below(as, &rq, pfn))
 		return true;
+	/*
+	 * Twice, for what others give back meanwhile puts the flush off for all
+	 * that waits in its arena, and pools that they are in are passed over.
+	 */
 	flush = arenas_flush(as);
-	if (flush) {
+	for (i = 0; i < 2 && flush; i++) {
 		dma_flush_now(flush);
 		tree_reap_all(as);
 		if (alloc_below(as, &rq, pfn))

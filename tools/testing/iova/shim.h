@@ -90,6 +90,9 @@ typedef struct {
 #define atomic64_set(v, i)	atomic_set(v, i)
 #define atomic64_inc_return(v)	__atomic_add_fetch(&(v)->counter, 1,	\
 						   __ATOMIC_SEQ_CST)
+#define atomic64_try_cmpxchg(v, old, new)				\
+	__atomic_compare_exchange_n(&(v)->counter, old, new, false,	\
+				    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
 #define atomic_long_read(v)	atomic_read(v)
 #define atomic_long_xchg(v, i)	__atomic_exchange_n(&(v)->counter, i,	\
 						    __ATOMIC_SEQ_CST)
