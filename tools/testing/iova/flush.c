@@ -118,6 +118,7 @@ static void two_at_once(void)
 	start();
 	in_flush = nested;
 	dma_flush_now(&flush);
+	in_flush = NULL;
 	/* The older one, which ends last, says nothing of what came later. */
 	CHECK(!dma_flush_passed(&flush, stamp_in_flush), "too early");
 	dma_flush_now(&flush);
