@@ -77,7 +77,7 @@ static void on_time(void)
 	CHECK(told == i - 1, "a timer after the end");
 }
 
-static s64 stamp_in_flush;
+static s64 stamp_in_flush, stamp_before;
 
 static void take_stamp(void)
 {
@@ -103,11 +103,10 @@ static void nested(void)
 	static unsigned int depth;
 
 	if (!depth++) {
-		s64 stamp = dma_flush_stamp(&flush);
-
+		stamp_before = dma_flush_stamp(&flush);
 		/* One that begins now is over before the outer one. */
 		dma_flush_now(&flush);
-		CHECK(dma_flush_passed(&flush, stamp), "hidden by the older");
+		CHECK(dma_flush_passed(&flush, stamp_before), "hidden");
 		stamp_in_flush = dma_flush_stamp(&flush);
 	}
 	depth--;
@@ -119,7 +118,8 @@ static void two_at_once(void)
 	in_flush = nested;
 	dma_flush_now(&flush);
 	in_flush = NULL;
-	/* The older one, which ends last, says nothing of what came later. */
+	/* The older one, which ends last, changes nothing. */
+	CHECK(dma_flush_passed(&flush, stamp_before), "forgotten");
 	CHECK(!dma_flush_passed(&flush, stamp_in_flush), "too early");
 	dma_flush_now(&flush);
 	CHECK(dma_flush_passed(&flush, stamp_in_flush), "not passed");
