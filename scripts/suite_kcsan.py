@@ -46,7 +46,7 @@ def boot(build, log):
     if not shutil.which("qemu-system-x86_64"):
         raise results.Skip("qemu-system-x86_64 is not installed")
     log.parent.mkdir(parents=True, exist_ok=True)
-    command = ["qemu-system-x86_64", "-machine", "pc",
+    command = ["qemu-system-x86_64", "-machine", "q35",
                "-accel", "tcg,thread=multi", "-cpu", "max",
                "-smp", "2,sockets=2", "-m", "1G", "-nodefaults",
                "-no-reboot", "-display", "none", "-serial", f"file:{log}",

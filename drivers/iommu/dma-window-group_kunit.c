@@ -429,9 +429,8 @@ static void make_gap(struct kunit *test)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(ranges); i++) {
-		KUNIT_ASSERT_EQ(test,
-				insert_resource(&iomem_resource, &ranges[i]),
-				0);
+		if (insert_resource(&iomem_resource, &ranges[i]))
+			kunit_skip(test, "needs a machine that says nothing of its memory, like User-mode Linux");
 		KUNIT_ASSERT_EQ(test,
 				kunit_add_action_or_reset(test, remove_range,
 							  &ranges[i]), 0);
