@@ -430,7 +430,7 @@ static void make_gap(struct kunit *test)
 
 	for (i = 0; i < ARRAY_SIZE(ranges); i++) {
 		if (insert_resource(&iomem_resource, &ranges[i]))
-			kunit_skip(test, "needs a machine that says nothing of its memory, like User-mode Linux");
+			kunit_skip(test, "the machine describes its memory");
 		KUNIT_ASSERT_EQ(test,
 				kunit_add_action_or_reset(test, remove_range,
 							  &ranges[i]), 0);

@@ -55,6 +55,8 @@
 #define CPU_POOLS		3
 /* Arenas that one allocation looks at, in each pool, if it need not succeed. */
 #define POOL_MAX_SCAN		8
+/* And if it should: no fewer than there can be below 4 GiB. */
+#define POOL_MAX_SCAN_HARD	256
 /* And the pools of other CPUs. */
 #define STEAL_MAX_SOFT		8
 /* Arenas that a pool fills before it flushes for less than a batch. */
@@ -402,6 +404,20 @@ static bool arena_dirty(struct iova_arenas *as, struct iova_arena *a)
 	return true;
 }
 
+/* Others look at the sum without the lock, see arenas_wait(). */
+static void pool_add_waiting(struct iova_arena *a, int n)
+{
+	unsigned int *waiting = &a->pool->waiting[a->class];
+
+	WRITE_ONCE(*waiting, *waiting + n);
+}
+
+static void arena_add_waiting(struct iova_arena *a, int n)
+{
+	a->nr_waiting += n;
+	pool_add_waiting(a, n);
+}
+
 /* Take in what was given back; in lazy mode it waits for a flush. */
 static void arena_collect(struct iova_arenas *as, struct iova_arena *a)
 {
@@ -422,8 +438,7 @@ static void arena_collect(struct iova_arenas *as, struct iova_arena *a)
 	}
 	if (!n)
 		return;
-	a->nr_waiting += n;
-	a->pool->waiting[a->class] += n;
+	arena_add_waiting(a, n);
 	/* Deferred flushes may begin meanwhile, but not be missed. */
 	flush = arenas_flush(as);
 	if (flush)
@@ -446,8 +461,7 @@ static void arena_reap(struct iova_arenas *as, struct iova_arena *a)
 		waiting[i] = 0;
 	}
 	a->used -= a->nr_waiting;
-	a->pool->waiting[a->class] -= a->nr_waiting;
-	a->nr_waiting = 0;
+	arena_add_waiting(a, -a->nr_waiting);
 	a->cursor = 0;
 	a->longest = (1U << as->order) - a->used;
 }
@@ -550,7 +564,7 @@ static bool tree_reap(struct iova_arenas *as)
 		as->freed = range->next;
 		if (!as->freed)
 			as->last_freed = &as->freed;
-		as->nr_freed--;
+		WRITE_ONCE(as->nr_freed, as->nr_freed - 1);
 		as->nr_ranges--;
 		iova_tree_erase(&as->tree, range);
 		kfree(range);
@@ -632,7 +646,7 @@ static void tree_free_later(struct iova_arenas *as, struct dma_flush *flush,
 		range->next = NULL;
 		*as->last_freed = range;
 		as->last_freed = &range->next;
-		as->nr_freed++;
+		WRITE_ONCE(as->nr_freed, as->nr_freed + 1);
 		tree_reap(as);
 		if (as->nr_freed < TREE_MAX_FREED)
 			return;
@@ -780,14 +794,14 @@ static void pool_add(struct iova_pool *pool, struct iova_arena *a)
 	a->pool = pool;
 	list_add(&a->node, &pool->arenas[a->class]);
 	pool->nr[a->class]++;
-	pool->waiting[a->class] += a->nr_waiting;
+	pool_add_waiting(a, a->nr_waiting);
 }
 
 static void pool_remove(struct iova_arena *a)
 {
 	list_del(&a->node);
 	a->pool->nr[a->class]--;
-	a->pool->waiting[a->class] -= a->nr_waiting;
+	pool_add_waiting(a, -a->nr_waiting);
 }
 
 static bool arena_serve(struct iova_arenas *as, struct iova_arena *a,
@@ -807,11 +821,11 @@ static bool pool_alloc(struct iova_arenas *as, struct iova_pool *pool,
 		       unsigned long *pfn)
 {
 	struct list_head *arenas = &pool->arenas[class];
-	unsigned int seen = 0;
+	unsigned int left = rq->hard ? POOL_MAX_SCAN_HARD : POOL_MAX_SCAN;
 	struct iova_arena *a;
 
 	list_for_each_entry(a, arenas, node) {
-		if (seen++ == POOL_MAX_SCAN && !rq->hard) {
+		if (!left--) {
 			/* Those without room to the end */
 			list_rotate_to_front(&a->node, arenas);
 			return false;
@@ -973,6 +987,34 @@ static bool alloc_below(struct iova_arenas *as, const struct iova_request *rq,
 	return rq->hard && steal_low(as, &low, pfn);
 }
 
+static bool pool_waits(struct iova_pool *pool)
+{
+	enum iova_class class;
+
+	for (class = 0; class < IOVA_CLASSES; class++) {
+		if (READ_ONCE(pool->waiting[class]))
+			return true;
+	}
+	return READ_ONCE(pool->lock);
+}
+
+/* After a look at all arenas: may there be more when a flush is over? */
+static bool arenas_wait(struct iova_arenas *as)
+{
+	unsigned int i;
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		struct iova_cpu *owner = per_cpu_ptr(as->cpus, cpu);
+
+		for (i = 0; i < CPU_POOLS; i++) {
+			if (pool_waits(&owner->pool[i]))
+				return true;
+		}
+	}
+	return READ_ONCE(as->nr_freed);
+}
+
 static noinline bool alloc_slowly(struct iova_arenas *as,
 				  const struct iova_request *request,
 				  unsigned long *pfn)
@@ -997,7 +1039,7 @@ static noinline bool alloc_slowly(struct iova_arenas *as,
 	 * that waits in its arena, and pools that they are in are passed over.
 	 */
 	flush = arenas_flush(as);
-	for (i = 0; i < 2 && flush; i++) {
+	for (i = 0; i < 2 && flush && arenas_wait(as); i++) {
 		dma_flush_now(flush);
 		tree_reap_all(as);
 		if (alloc_below(as, &rq, pfn))

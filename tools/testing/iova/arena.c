@@ -162,6 +162,8 @@ static void one_op(void)
 	struct iova_request rq = rnd_request(10);
 
 	nr_interrupts++;
+	if (s.lazy && rnd_below(8) == 0)
+		dma_flush_now(&s.flush);
 	if (s.nr && rnd_below(2))
 		space_free(&s, rnd_below(s.nr));
 	else
@@ -196,6 +198,98 @@ static void within_flush(void)
 		}
 		space_exit(&s);
 	}
+}
+
+/* One page more is given back, and seen; room there is not. */
+static void give_back_another(struct space *space)
+{
+	struct iova_request rq = { .size = 1, .limit = ULONG_MAX };
+	unsigned int i;
+
+	space->in_flush = NULL;
+	space_free(space, 0);
+	/* Each of them looks at some of the arenas. */
+	for (i = 0; i < 20; i++)
+		CHECK(!space_alloc(space, &rq), "before its flush");
+}
+
+/* What waits in an arena is put off by what is given back after it. */
+static void put_off(void)
+{
+	struct iova_request rq = { .size = 1, .limit = ULONG_MAX,
+				   .hard = true };
+
+	space_init(&s, SZ_1M, 1, 4095);
+	space_defer(&s, 1000);
+	while (space_alloc(&s, &rq))
+		;
+	space_free(&s, 1);
+	s.in_flush = give_back_another;
+	CHECK(space_alloc(&s, &rq), "the first flush came to nothing");
+	CHECK(!s.in_flush && s.done == s.begun, "no flush");
+	space_exit(&s);
+}
+
+/* The only room is where no arena has been, and waits for a flush. */
+static void only_in_tree(void)
+{
+	struct iova_request rq = { .size = 1, .limit = ULONG_MAX,
+				   .hard = true };
+	unsigned long i = 0;
+
+	space_init(&s, SZ_1M, 1, 4095);
+	space_defer(&s, 1000);
+	while (space_alloc(&s, &rq))
+		;
+	while (s.allocs[i].pfn >= 1UL << arenas_order(s.as))
+		i++;
+	space_free(&s, i);
+	CHECK(space_alloc(&s, &rq), "page 0x%lx", s.allocs[i].pfn);
+	space_exit(&s);
+}
+
+static unsigned long limited(void)
+{
+	struct iova_arena_stats stats;
+
+	iova_arenas_get_stats(s.as, &stats);
+	return stats.limited;
+}
+
+static const struct iova_request last_one = { .size = 256, .limit = 0xfffff };
+
+/* Another CPU is first. */
+static void take_last(void)
+{
+	unsigned long before = limited();
+
+	shim_in_alloc = NULL;
+	shim_cpu = 1;
+	space_alloc(&s, &last_one);
+	shim_cpu = 0;
+	CHECK(limited() == before + 1, "that made no arena");
+}
+
+/* Two CPUs want the last arena that there may be below 4 GiB. */
+static void last_arena(void)
+{
+	unsigned long most, n;
+
+	space_init(&s, SZ_4K, 1, 0xfffff);
+	while (space_alloc(&s, &last_one))
+		;
+	most = limited();
+	space_free_all(&s);
+	iova_arenas_trim(s.as);
+	while (limited() < most - 1)
+		space_alloc(&s, &last_one);
+	for (n = (1UL << arenas_order(s.as)) / last_one.size - 1; n; n--)
+		space_alloc(&s, &last_one);
+	shim_in_alloc = take_last;
+	space_alloc(&s, &last_one);
+	CHECK(!shim_in_alloc && limited() == most, "%lu arenas, not %lu",
+	      limited(), most);
+	space_exit(&s);
 }
 
 /* Ranges just above a power of two fill at least 95 % of 4 GiB. */
@@ -555,6 +649,7 @@ static void with_irqs(bool lazy)
 		space_init(&s, SZ_BIG, 1, 1000);
 		if (lazy)
 			space_defer(&s, 1 + rnd_below(64));
+		s.in_flush = ops_in_flush;
 		for (i = 0; i < 2000; i++) {
 			shim_interrupt = one_op;
 			step(50, 20);
@@ -613,6 +708,9 @@ const struct test arena_tests[] = {
 	{ "arenas: 5 GiB, strict", large_strict },
 	{ "arenas: 5 GiB, lazy", large_lazy },
 	{ "arenas: allocations within a flush", within_flush },
+	{ "arenas: a flush is put off", put_off },
+	{ "arenas: room in the tree only", only_in_tree },
+	{ "arenas: the last one", last_arena },
 	{ "arenas: a space is filled by ranges of one size", sizes_fill },
 	{ "arenas: a full space, strict", exhaust_strict },
 	{ "arenas: a full space, lazy", exhaust_lazy },

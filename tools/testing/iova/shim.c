@@ -71,7 +71,7 @@ void shim_unlock(spinlock_t **lock)
 __thread void (*shim_interrupt)(void);
 static __thread int shim_level;
 
-static void interrupt(void)
+void shim_may_interrupt(void)
 {
 	int locks = shim_nr_locks;
 
@@ -91,7 +91,7 @@ bool test_and_set_bit_lock(long nr, unsigned long *map)
 	if (__atomic_fetch_or(map, BIT_MASK(nr), __ATOMIC_ACQUIRE) &
 	    BIT_MASK(nr))
 		return true;
-	interrupt();
+	shim_may_interrupt();
 	return false;
 }
 
@@ -99,7 +99,7 @@ void __clear_bit_unlock(long nr, unsigned long *map)
 {
 	if (!test_bit(nr, map))
 		shim_bug("a bit lock that is not held");
-	interrupt();
+	shim_may_interrupt();
 	__atomic_fetch_and(map, ~BIT_MASK(nr), __ATOMIC_RELEASE);
 }
 
@@ -129,6 +129,8 @@ bool shim_fails(void)
 	       !__atomic_sub_fetch(&shim_fail_at, 1, __ATOMIC_SEQ_CST);
 }
 
+void (*shim_in_alloc)(void);
+
 /* Always zeroed, lest a test depend on what was there; poisoned by ASan. */
 void *shim_alloc(size_t size, int gfp)
 {
@@ -138,6 +140,9 @@ void *shim_alloc(size_t size, int gfp)
 		shim_bug("an allocation that may sleep under a spinlock");
 	if (shim_fails())
 		return NULL;
+	shim_may_interrupt();
+	if (shim_in_alloc)
+		shim_in_alloc();
 	/* What has lines of its own must start at one. */
 	p = aligned_alloc(64, ALIGN(size, 64));
 	if (!p)
@@ -201,7 +206,7 @@ static pthread_mutex_t shim_timers_lock = PTHREAD_MUTEX_INITIALIZER;
 /* Held while timers run, so that one can wait for them. */
 static pthread_mutex_t shim_running = PTHREAD_MUTEX_INITIALIZER;
 
-void mod_timer(struct timer_list *timer, unsigned long expires)
+static void timer_start(struct timer_list *timer, unsigned long expires)
 {
 	pthread_mutex_lock(&shim_timers_lock);
 	if (!timer->func) {
@@ -215,6 +220,14 @@ void mod_timer(struct timer_list *timer, unsigned long expires)
 	}
 	__atomic_store_n(&timer->pending, true, __ATOMIC_SEQ_CST);
 	pthread_mutex_unlock(&shim_timers_lock);
+}
+
+/* Flushes' timers: others rely on one as soon as they are told that it runs. */
+void mod_timer(struct timer_list *timer, unsigned long expires)
+{
+	if (!shim_nr_locks)
+		shim_bug("a timer that is started with preemption on");
+	timer_start(timer, expires);
 }
 
 static void timer_unlink(struct timer_list *timer)
@@ -256,7 +269,7 @@ bool delayed_work_pending(struct delayed_work *work)
 void schedule_delayed_work(struct delayed_work *work, unsigned long delay)
 {
 	if (!delayed_work_pending(work))
-		mod_timer(&work->timer, jiffies + delay);
+		timer_start(&work->timer, jiffies + delay);
 }
 
 void cancel_delayed_work_sync(struct delayed_work *work)

@@ -75,6 +75,9 @@ void shim_bug_at(const char *file, int line, const char *form, ...)
 	_warn; })
 #define pr_warn(...) fprintf(stderr, __VA_ARGS__)
 
+/* Where an interrupt may come: at locks, allocations and exchanges. */
+void shim_may_interrupt(void);
+
 /* Atomics: all fully ordered, so that the thread sanitizer understands them. */
 typedef struct {
 	s64 counter;
@@ -94,8 +97,7 @@ typedef struct {
 	__atomic_compare_exchange_n(&(v)->counter, old, new, false,	\
 				    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
 #define atomic_long_read(v)	atomic_read(v)
-#define atomic_long_xchg(v, i)	__atomic_exchange_n(&(v)->counter, i,	\
-						    __ATOMIC_SEQ_CST)
+#define atomic_long_xchg(v, i)	(shim_may_interrupt(), atomic_xchg(v, i))
 #define atomic_long_or(i, v)	__atomic_or_fetch(&(v)->counter, i,	\
 						  __ATOMIC_SEQ_CST)
 #define smp_load_acquire(p)	__atomic_load_n(p, __ATOMIC_ACQUIRE)
@@ -130,6 +132,8 @@ void __clear_bit_unlock(long nr, unsigned long *map);
 
 /* Interrupts: called where a lock that leaves them on is taken and released. */
 extern __thread void (*shim_interrupt)(void);
+/* Only at allocations */
+extern void (*shim_in_alloc)(void);
 
 /* Locks */
 typedef struct shim_lock {
