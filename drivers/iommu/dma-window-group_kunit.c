@@ -18,6 +18,7 @@
 #include <linux/vmstat.h>
 
 #include "dma-window-plan.h"
+#include "dma-window_kunit.h"
 #include "soft/soft-iommu.h"
 
 #define AREA_ORDER	4
@@ -50,19 +51,6 @@ static void bind(struct kunit *test, struct device *dev)
 static void unbind(struct device *dev)
 {
 	iommu_device_unuse_default_domain(dev);
-}
-
-/* As dma_set_mask() does, which refuses masks that no zone is below. */
-static void set_masks(struct device *dev, u64 mask)
-{
-	bool narrower = mask < dma_get_mask(dev);
-
-	if (narrower)
-		iommu_dma_mask_changes(dev, mask, mask);
-	*dev->dma_mask = mask;
-	dev->coherent_dma_mask = mask;
-	if (!narrower)
-		iommu_dma_mask_changes(dev, mask, mask);
 }
 
 static struct device *make_device(struct kunit *test, struct device *peer,
@@ -582,31 +570,13 @@ static void device_joins_windows(struct kunit *test)
 	client_leaves(test, &limited);
 }
 
-static struct page *alloc_high_block(void)
-{
-	struct page *page, *low, *next;
-	LIST_HEAD(all_low);
-
-	for (;;) {
-		page = alloc_pages(GFP_KERNEL | __GFP_NORETRY, AREA_ORDER);
-		if (!page || page_to_phys(page) > LIMITED)
-			break;
-		list_add(&page->lru, &all_low);
-	}
-	list_for_each_entry_safe(low, next, &all_low, lru) {
-		list_del(&low->lru);
-		__free_pages(low, AREA_ORDER);
-	}
-	return page;
-}
-
 static int dma_window_group_init(struct kunit *test)
 {
 	struct group_test *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
 
 	if (!t)
 		return -ENOMEM;
-	t->block = alloc_high_block();
+	t->block = alloc_block_beyond(LIMITED, AREA_ORDER);
 	if (!t->block)
 		return -ENOMEM;
 	t->phys = page_to_phys(t->block);

@@ -14,6 +14,7 @@
 #include <linux/sizes.h>
 
 #include "dma-window-plan.h"
+#include "dma-window_kunit.h"
 #include "soft/soft-iommu.h"
 
 #define AREA_ORDER	5
@@ -471,14 +472,6 @@ static void windows_that_cannot_be(struct kunit *test)
 
 /* Pass-through */
 
-/* As dma_set_mask(), which refuses masks that no zone of memory is below. */
-static void set_masks(struct device *dev, u64 mask)
-{
-	iommu_dma_mask_changes(dev, mask, mask);
-	*dev->dma_mask = mask;
-	dev->coherent_dma_mask = mask;
-}
-
 static struct device *limited(struct kunit *test, unsigned int bits)
 {
 	const struct soft_iommu_config config = {
@@ -666,32 +659,14 @@ static void failure_leaves_pass_through(struct kunit *test)
 	iommu_device_unuse_default_domain(dev);
 }
 
-/* The memory of the tests is beyond what 24 bits address. */
-static struct page *alloc_high_block(void)
-{
-	struct page *page, *low, *next;
-	LIST_HEAD(all_low);
-
-	for (;;) {
-		page = alloc_pages(GFP_KERNEL | __GFP_NORETRY, AREA_ORDER);
-		if (!page || page_to_phys(page) >= SZ_32M)
-			break;
-		list_add(&page->lru, &all_low);
-	}
-	list_for_each_entry_safe(low, next, &all_low, lru) {
-		list_del(&low->lru);
-		__free_pages(low, AREA_ORDER);
-	}
-	return page;
-}
-
 static int dma_window_map_init(struct kunit *test)
 {
 	struct map_test *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
 
 	if (!t)
 		return -ENOMEM;
-	t->block = alloc_high_block();
+	/* Beyond what 24 bits address */
+	t->block = alloc_block_beyond(SZ_32M - 1, AREA_ORDER);
 	if (!t->block)
 		return -ENOMEM;
 	t->phys = page_to_phys(t->block);
