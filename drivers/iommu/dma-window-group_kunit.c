@@ -412,18 +412,20 @@ static void remove_range(void *range)
 	remove_resource(range);
 }
 
+static void insert_range(struct kunit *test, struct resource *range)
+{
+	KUNIT_ASSERT_EQ(test, insert_resource(&iomem_resource, range), 0);
+	KUNIT_ASSERT_EQ(test,
+			kunit_add_action_or_reset(test, remove_range, range),
+			0);
+}
+
 static void make_gap(struct kunit *test)
 {
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(ranges); i++) {
-		KUNIT_ASSERT_EQ(test,
-				insert_resource(&iomem_resource, &ranges[i]),
-				0);
-		KUNIT_ASSERT_EQ(test,
-				kunit_add_action_or_reset(test, remove_range,
-							  &ranges[i]), 0);
-	}
+	for (i = 0; i < ARRAY_SIZE(ranges); i++)
+		insert_range(test, &ranges[i]);
 }
 
 static void make_clients(struct kunit *test, struct client *limited,
@@ -570,6 +572,36 @@ static void device_joins_windows(struct kunit *test)
 	client_leaves(test, &limited);
 }
 
+/* The BAR of some device, above all memory */
+static struct resource bar = {
+	.name = "BAR",
+	.start = 1ULL << 40,
+	.end = (1ULL << 40) + SZ_64K - 1,
+	.flags = IORESOURCE_MEM,
+};
+
+/* What a device in pass-through does DMA to stays, also if it is no memory. */
+static void bars_stay_mapped(struct kunit *test)
+{
+	struct client limited, capable;
+	struct device *dev;
+	dma_addr_t addr;
+
+	make_gap(test);
+	insert_range(test, &bar);
+	make_clients(test, &limited, &capable);
+	dev = capable.dev;
+	client_comes(test, &capable);
+	addr = dma_map_resource(dev, bar.start, SZ_64K, DMA_BIDIRECTIONAL, 0);
+	KUNIT_EXPECT_EQ(test, addr, bar.start);
+	client_comes(test, &limited);
+	KUNIT_EXPECT_FALSE(test, is_pass_through(dev));
+	expect_seen(test, dev, bar.start, bar.start, SZ_64K);
+	dma_unmap_resource(dev, addr, SZ_64K, DMA_BIDIRECTIONAL, 0);
+	client_leaves(test, &limited);
+	client_leaves(test, &capable);
+}
+
 static int dma_window_group_init(struct kunit *test)
 {
 	struct group_test *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
@@ -600,6 +632,7 @@ static struct kunit_case dma_window_group_cases[] = {
 	KUNIT_CASE(devices_share_a_group),
 	KUNIT_CASE(late_comer_disturbs_nobody),
 	KUNIT_CASE(device_joins_windows),
+	KUNIT_CASE(bars_stay_mapped),
 	{}
 };
 
