@@ -444,8 +444,11 @@ static void destroy_clients(struct group_test *t)
 {
 	if (t->peer)
 		soft_iommu_device_destroy(t->peer);
-	if (t->dev)
+	if (t->dev) {
+		/* A test has set it, not the driver core. */
+		t->dev->driver = NULL;
 		soft_iommu_device_destroy(t->dev);
+	}
 	t->peer = NULL;
 	t->dev = NULL;
 }
@@ -602,6 +605,29 @@ static void bars_stay_mapped(struct kunit *test)
 	client_leaves(test, &capable);
 }
 
+/* While devres of a driver that has left may free mappings, windows stay. */
+static void devres_keeps_windows(struct kunit *test)
+{
+	static struct device_driver driver = { .name = "leaving" };
+	struct client limited, capable;
+
+	make_gap(test);
+	make_clients(test, &limited, &capable);
+	set_masks(capable.dev, LIMITED);
+	limited.dev->driver = &driver;
+	client_comes(test, &limited);
+	client_leaves(test, &limited);
+
+	/* Windows of its own would be larger, and lie higher. */
+	bind(test, capable.dev);
+	KUNIT_EXPECT_LE(test, translated_last(capable.dev), NARROW);
+	unbind(capable.dev);
+	limited.dev->driver = NULL;
+	bind(test, capable.dev);
+	KUNIT_EXPECT_GT(test, translated_last(capable.dev), NARROW);
+	unbind(capable.dev);
+}
+
 static int dma_window_group_init(struct kunit *test)
 {
 	struct group_test *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
@@ -633,6 +659,7 @@ static struct kunit_case dma_window_group_cases[] = {
 	KUNIT_CASE(late_comer_disturbs_nobody),
 	KUNIT_CASE(device_joins_windows),
 	KUNIT_CASE(bars_stay_mapped),
+	KUNIT_CASE(devres_keeps_windows),
 	{}
 };
 
