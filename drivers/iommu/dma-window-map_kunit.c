@@ -4,14 +4,17 @@
  * device reaches at each address is what was mapped.
  */
 #include <kunit/test.h>
+#include <linux/cleanup.h>
 #include <linux/dma-map-ops.h>
 #include <linux/dma-mapping.h>
 #include <linux/iommu.h>
 #include <linux/iommu-dma.h>
 #include <linux/minmax.h>
+#include <linux/panic.h>
 #include <linux/prandom.h>
 #include <linux/scatterlist.h>
 #include <linux/sizes.h>
+#include <linux/spinlock.h>
 
 #include "dma-window-plan.h"
 #include "dma-window_kunit.h"
@@ -619,6 +622,29 @@ static void windows_until_the_driver_has_said(struct kunit *test)
 	iommu_device_unuse_default_domain(dev);
 }
 
+/* Where there cannot be windows, masks may be set in any context. */
+static void masks_are_set_under_a_spinlock(struct kunit *test)
+{
+	const struct soft_iommu_config config = {
+		.mode = SOFT_IOMMU_IDENTITY,
+	};
+	static DEFINE_SPINLOCK(lock);
+	struct map_test *t = test->priv;
+	int warned = test_taint(TAINT_WARN);
+
+	if (!IS_ENABLED(CONFIG_DEBUG_ATOMIC_SLEEP))
+		kunit_skip(test, "needs CONFIG_DEBUG_ATOMIC_SLEEP");
+	make_device(test, &config);
+	KUNIT_ASSERT_EQ(test, iommu_device_use_default_domain(t->dev), 0);
+	scoped_guard(spinlock_irqsave, &lock) {
+		dma_set_mask(t->dev, DMA_BIT_MASK(32));
+		dma_set_coherent_mask(t->dev, DMA_BIT_MASK(32));
+	}
+	iommu_device_unuse_default_domain(t->dev);
+	/* What sleeping there would have led to */
+	KUNIT_EXPECT_EQ(test, test_taint(TAINT_WARN), warned);
+}
+
 /* A narrower mask gets a lower hole while nothing is mapped. */
 static void hole_moves_down(struct kunit *test)
 {
@@ -700,6 +726,7 @@ static struct kunit_case dma_window_map_cases[] = {
 	KUNIT_CASE(masks_decide_anew),
 	KUNIT_CASE(no_hole_in_memory_that_may_be_mapped),
 	KUNIT_CASE(windows_until_the_driver_has_said),
+	KUNIT_CASE(masks_are_set_under_a_spinlock),
 	KUNIT_CASE(hole_moves_down),
 	KUNIT_CASE(failure_leaves_pass_through),
 	{}
