@@ -442,7 +442,7 @@ static void make_clients(struct kunit *test, struct client *limited,
 
 static void destroy_clients(struct group_test *t)
 {
-	if (t->peer)
+	if (!IS_ERR_OR_NULL(t->peer))
 		soft_iommu_device_destroy(t->peer);
 	if (t->dev) {
 		/* A test has set it, not the driver core. */
@@ -628,6 +628,50 @@ static void devres_keeps_windows(struct kunit *test)
 	unbind(capable.dev);
 }
 
+/* A device that comes while another one has windows, with reserved memory */
+static struct device *join_with_region(struct kunit *test, dma_addr_t addr)
+{
+	const struct soft_iommu_config config = {
+		.mode = SOFT_IOMMU_IDENTITY,
+		.iotlb_lg2 = 10,
+		.caps = BIT(IOMMU_CAP_DMA_WINDOWS),
+		.reserved = addr,
+	};
+	struct group_test *t = test->priv;
+
+	return soft_iommu_device_create(&config, t->dev);
+}
+
+/* Its memory is not hidden by the window that was there first. */
+static void reserved_memory_joins_windows(struct kunit *test)
+{
+	struct group_test *t = test->priv;
+	struct client limited = { .phys = t->phys };
+	u64 last;
+
+	make_gap(test);
+	t->dev = make_device(test, NULL, NARROW, false);
+	limited.dev = t->dev;
+	client_comes(test, &limited);
+	last = translated_last(t->dev);
+	/* As long as something is translated there is no other way. */
+	t->peer = join_with_region(test, last & PAGE_MASK);
+	KUNIT_ASSERT_TRUE(test, IS_ERR(t->peer));
+	KUNIT_EXPECT_EQ(test, translated_last(t->dev), last);
+	client_leaves(test, &limited);
+
+	bind(test, t->dev);
+	expect_windows(test, t->dev);
+	t->peer = join_with_region(test, last & PAGE_MASK);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(t->peer));
+	expect_seen(test, t->peer, last & PAGE_MASK, last & PAGE_MASK,
+		    PAGE_SIZE);
+	KUNIT_EXPECT_LT(test, translated_last(t->dev), last & PAGE_MASK);
+	expect_windows(test, t->dev);
+	unbind(t->dev);
+	KUNIT_EXPECT_TRUE(test, is_pass_through(t->dev));
+}
+
 static int dma_window_group_init(struct kunit *test)
 {
 	struct group_test *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
@@ -660,6 +704,7 @@ static struct kunit_case dma_window_group_cases[] = {
 	KUNIT_CASE(device_joins_windows),
 	KUNIT_CASE(bars_stay_mapped),
 	KUNIT_CASE(devres_keeps_windows),
+	KUNIT_CASE(reserved_memory_joins_windows),
 	{}
 };
 
