@@ -642,7 +642,31 @@ static struct device *join_with_region(struct kunit *test, dma_addr_t addr)
 	return soft_iommu_device_create(&config, t->dev);
 }
 
-/* Its memory is not hidden by the window that was there first. */
+/* It is not hidden by the window that was there first, in use or not. */
+static void join_later(struct kunit *test, struct device *dev, bool left)
+{
+	struct group_test *t = test->priv;
+	dma_addr_t region;
+
+	bind(test, dev);
+	expect_windows(test, dev);
+	region = translated_last(dev) & PAGE_MASK;
+	if (left) {
+		set_masks(dev, ALL);
+		KUNIT_EXPECT_TRUE(test, is_pass_through(dev));
+	}
+	t->peer = join_with_region(test, region);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(t->peer));
+	set_masks(dev, NARROW);
+	expect_seen(test, t->peer, region, region, PAGE_SIZE);
+	KUNIT_EXPECT_LT(test, translated_last(dev), region);
+	expect_windows(test, dev);
+	unbind(dev);
+	KUNIT_EXPECT_TRUE(test, is_pass_through(dev));
+	soft_iommu_device_destroy(t->peer);
+	t->peer = NULL;
+}
+
 static void reserved_memory_joins_windows(struct kunit *test)
 {
 	struct group_test *t = test->priv;
@@ -660,16 +684,8 @@ static void reserved_memory_joins_windows(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, translated_last(t->dev), last);
 	client_leaves(test, &limited);
 
-	bind(test, t->dev);
-	expect_windows(test, t->dev);
-	t->peer = join_with_region(test, last & PAGE_MASK);
-	KUNIT_ASSERT_FALSE(test, IS_ERR(t->peer));
-	expect_seen(test, t->peer, last & PAGE_MASK, last & PAGE_MASK,
-		    PAGE_SIZE);
-	KUNIT_EXPECT_LT(test, translated_last(t->dev), last & PAGE_MASK);
-	expect_windows(test, t->dev);
-	unbind(t->dev);
-	KUNIT_EXPECT_TRUE(test, is_pass_through(t->dev));
+	join_later(test, t->dev, false);
+	join_later(test, t->dev, true);
 }
 
 static int dma_window_group_init(struct kunit *test)
