@@ -18,6 +18,7 @@
 #include <linux/vmstat.h>
 
 #include "dma-window-plan.h"
+#include "dma-window_kunit.h"
 #include "soft/soft-iommu.h"
 
 #define AREA_ORDER	4
@@ -50,19 +51,6 @@ static void bind(struct kunit *test, struct device *dev)
 static void unbind(struct device *dev)
 {
 	iommu_device_unuse_default_domain(dev);
-}
-
-/* As dma_set_mask() does, which refuses masks that no zone is below. */
-static void set_masks(struct device *dev, u64 mask)
-{
-	bool narrower = mask < dma_get_mask(dev);
-
-	if (narrower)
-		iommu_dma_mask_changes(dev, mask, mask);
-	*dev->dma_mask = mask;
-	dev->coherent_dma_mask = mask;
-	if (!narrower)
-		iommu_dma_mask_changes(dev, mask, mask);
 }
 
 static struct device *make_device(struct kunit *test, struct device *peer,
@@ -424,17 +412,21 @@ static void remove_range(void *range)
 	remove_resource(range);
 }
 
+static void insert_range(struct kunit *test, struct resource *range)
+{
+	if (insert_resource(&iomem_resource, range))
+		kunit_skip(test, "the machine describes its memory");
+	KUNIT_ASSERT_EQ(test,
+			kunit_add_action_or_reset(test, remove_range, range),
+			0);
+}
+
 static void make_gap(struct kunit *test)
 {
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(ranges); i++) {
-		if (insert_resource(&iomem_resource, &ranges[i]))
-			kunit_skip(test, "the machine describes its memory");
-		KUNIT_ASSERT_EQ(test,
-				kunit_add_action_or_reset(test, remove_range,
-							  &ranges[i]), 0);
-	}
+	for (i = 0; i < ARRAY_SIZE(ranges); i++)
+		insert_range(test, &ranges[i]);
 }
 
 static void make_clients(struct kunit *test, struct client *limited,
@@ -451,10 +443,13 @@ static void make_clients(struct kunit *test, struct client *limited,
 
 static void destroy_clients(struct group_test *t)
 {
-	if (t->peer)
+	if (!IS_ERR_OR_NULL(t->peer))
 		soft_iommu_device_destroy(t->peer);
-	if (t->dev)
+	if (t->dev) {
+		/* A test has set it, not the driver core. */
+		t->dev->driver = NULL;
 		soft_iommu_device_destroy(t->dev);
+	}
 	t->peer = NULL;
 	t->dev = NULL;
 }
@@ -581,22 +576,117 @@ static void device_joins_windows(struct kunit *test)
 	client_leaves(test, &limited);
 }
 
-static struct page *alloc_high_block(void)
-{
-	struct page *page, *low, *next;
-	LIST_HEAD(all_low);
+/* The BAR of some device, above all memory */
+static struct resource bar = {
+	.name = "BAR",
+	.start = 1ULL << 40,
+	.end = (1ULL << 40) + SZ_64K - 1,
+	.flags = IORESOURCE_MEM,
+};
 
-	for (;;) {
-		page = alloc_pages(GFP_KERNEL | __GFP_NORETRY, AREA_ORDER);
-		if (!page || page_to_phys(page) > LIMITED)
-			break;
-		list_add(&page->lru, &all_low);
+/* What a device in pass-through does DMA to stays, also if it is no memory. */
+static void bars_stay_mapped(struct kunit *test)
+{
+	struct client limited, capable;
+	struct device *dev;
+	dma_addr_t addr;
+
+	make_gap(test);
+	insert_range(test, &bar);
+	make_clients(test, &limited, &capable);
+	dev = capable.dev;
+	client_comes(test, &capable);
+	addr = dma_map_resource(dev, bar.start, SZ_64K, DMA_BIDIRECTIONAL, 0);
+	KUNIT_EXPECT_EQ(test, addr, bar.start);
+	client_comes(test, &limited);
+	KUNIT_EXPECT_FALSE(test, is_pass_through(dev));
+	expect_seen(test, dev, bar.start, bar.start, SZ_64K);
+	dma_unmap_resource(dev, addr, SZ_64K, DMA_BIDIRECTIONAL, 0);
+	client_leaves(test, &limited);
+	client_leaves(test, &capable);
+}
+
+/* While devres of a driver that has left may free mappings, windows stay. */
+static void devres_keeps_windows(struct kunit *test)
+{
+	static struct device_driver driver = { .name = "leaving" };
+	struct client limited, capable;
+
+	make_gap(test);
+	make_clients(test, &limited, &capable);
+	set_masks(capable.dev, LIMITED);
+	limited.dev->driver = &driver;
+	client_comes(test, &limited);
+	client_leaves(test, &limited);
+
+	/* Windows of its own would be larger, and lie higher. */
+	bind(test, capable.dev);
+	KUNIT_EXPECT_LE(test, translated_last(capable.dev), NARROW);
+	unbind(capable.dev);
+	limited.dev->driver = NULL;
+	bind(test, capable.dev);
+	KUNIT_EXPECT_GT(test, translated_last(capable.dev), NARROW);
+	unbind(capable.dev);
+}
+
+/* A device that comes while another one has windows, with reserved memory */
+static struct device *join_with_region(struct kunit *test, dma_addr_t addr)
+{
+	const struct soft_iommu_config config = {
+		.mode = SOFT_IOMMU_IDENTITY,
+		.iotlb_lg2 = 10,
+		.caps = BIT(IOMMU_CAP_DMA_WINDOWS),
+		.reserved = addr,
+	};
+	struct group_test *t = test->priv;
+
+	return soft_iommu_device_create(&config, t->dev);
+}
+
+/* It is not hidden by the window that was there first, in use or not. */
+static void join_later(struct kunit *test, struct device *dev, bool left)
+{
+	struct group_test *t = test->priv;
+	dma_addr_t region;
+
+	bind(test, dev);
+	expect_windows(test, dev);
+	region = translated_last(dev) & PAGE_MASK;
+	if (left) {
+		set_masks(dev, ALL);
+		KUNIT_EXPECT_TRUE(test, is_pass_through(dev));
 	}
-	list_for_each_entry_safe(low, next, &all_low, lru) {
-		list_del(&low->lru);
-		__free_pages(low, AREA_ORDER);
-	}
-	return page;
+	t->peer = join_with_region(test, region);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(t->peer));
+	set_masks(dev, NARROW);
+	expect_seen(test, t->peer, region, region, PAGE_SIZE);
+	KUNIT_EXPECT_LT(test, translated_last(dev), region);
+	expect_windows(test, dev);
+	unbind(dev);
+	KUNIT_EXPECT_TRUE(test, is_pass_through(dev));
+	soft_iommu_device_destroy(t->peer);
+	t->peer = NULL;
+}
+
+static void reserved_memory_joins_windows(struct kunit *test)
+{
+	struct group_test *t = test->priv;
+	struct client limited = { .phys = t->phys };
+	u64 last;
+
+	make_gap(test);
+	t->dev = make_device(test, NULL, NARROW, false);
+	limited.dev = t->dev;
+	client_comes(test, &limited);
+	last = translated_last(t->dev);
+	/* As long as something is translated there is no other way. */
+	t->peer = join_with_region(test, last & PAGE_MASK);
+	KUNIT_ASSERT_TRUE(test, IS_ERR(t->peer));
+	KUNIT_EXPECT_EQ(test, translated_last(t->dev), last);
+	client_leaves(test, &limited);
+
+	join_later(test, t->dev, false);
+	join_later(test, t->dev, true);
 }
 
 static int dma_window_group_init(struct kunit *test)
@@ -605,7 +695,7 @@ static int dma_window_group_init(struct kunit *test)
 
 	if (!t)
 		return -ENOMEM;
-	t->block = alloc_high_block();
+	t->block = alloc_block_beyond(LIMITED, AREA_ORDER);
 	if (!t->block)
 		return -ENOMEM;
 	t->phys = page_to_phys(t->block);
@@ -629,6 +719,9 @@ static struct kunit_case dma_window_group_cases[] = {
 	KUNIT_CASE(devices_share_a_group),
 	KUNIT_CASE(late_comer_disturbs_nobody),
 	KUNIT_CASE(device_joins_windows),
+	KUNIT_CASE(bars_stay_mapped),
+	KUNIT_CASE(devres_keeps_windows),
+	KUNIT_CASE(reserved_memory_joins_windows),
 	{}
 };
 

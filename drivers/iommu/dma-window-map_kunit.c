@@ -4,16 +4,20 @@
  * device reaches at each address is what was mapped.
  */
 #include <kunit/test.h>
+#include <linux/cleanup.h>
 #include <linux/dma-map-ops.h>
 #include <linux/dma-mapping.h>
 #include <linux/iommu.h>
 #include <linux/iommu-dma.h>
 #include <linux/minmax.h>
+#include <linux/panic.h>
 #include <linux/prandom.h>
 #include <linux/scatterlist.h>
 #include <linux/sizes.h>
+#include <linux/spinlock.h>
 
 #include "dma-window-plan.h"
+#include "dma-window_kunit.h"
 #include "soft/soft-iommu.h"
 
 #define AREA_ORDER	5
@@ -471,14 +475,6 @@ static void windows_that_cannot_be(struct kunit *test)
 
 /* Pass-through */
 
-/* As dma_set_mask(), which refuses masks that no zone of memory is below. */
-static void set_masks(struct device *dev, u64 mask)
-{
-	iommu_dma_mask_changes(dev, mask, mask);
-	*dev->dma_mask = mask;
-	dev->coherent_dma_mask = mask;
-}
-
 static struct device *limited(struct kunit *test, unsigned int bits)
 {
 	const struct soft_iommu_config config = {
@@ -626,6 +622,29 @@ static void windows_until_the_driver_has_said(struct kunit *test)
 	iommu_device_unuse_default_domain(dev);
 }
 
+/* Where there cannot be windows, masks may be set in any context. */
+static void masks_are_set_under_a_spinlock(struct kunit *test)
+{
+	const struct soft_iommu_config config = {
+		.mode = SOFT_IOMMU_IDENTITY,
+	};
+	static DEFINE_SPINLOCK(lock);
+	struct map_test *t = test->priv;
+	int warned = test_taint(TAINT_WARN);
+
+	if (!IS_ENABLED(CONFIG_DEBUG_ATOMIC_SLEEP))
+		kunit_skip(test, "needs CONFIG_DEBUG_ATOMIC_SLEEP");
+	make_device(test, &config);
+	KUNIT_ASSERT_EQ(test, iommu_device_use_default_domain(t->dev), 0);
+	scoped_guard(spinlock_irqsave, &lock) {
+		dma_set_mask(t->dev, DMA_BIT_MASK(32));
+		dma_set_coherent_mask(t->dev, DMA_BIT_MASK(32));
+	}
+	iommu_device_unuse_default_domain(t->dev);
+	/* What sleeping there would have led to */
+	KUNIT_EXPECT_EQ(test, test_taint(TAINT_WARN), warned);
+}
+
 /* A narrower mask gets a lower hole while nothing is mapped. */
 static void hole_moves_down(struct kunit *test)
 {
@@ -666,32 +685,14 @@ static void failure_leaves_pass_through(struct kunit *test)
 	iommu_device_unuse_default_domain(dev);
 }
 
-/* The memory of the tests is beyond what 24 bits address. */
-static struct page *alloc_high_block(void)
-{
-	struct page *page, *low, *next;
-	LIST_HEAD(all_low);
-
-	for (;;) {
-		page = alloc_pages(GFP_KERNEL | __GFP_NORETRY, AREA_ORDER);
-		if (!page || page_to_phys(page) >= SZ_32M)
-			break;
-		list_add(&page->lru, &all_low);
-	}
-	list_for_each_entry_safe(low, next, &all_low, lru) {
-		list_del(&low->lru);
-		__free_pages(low, AREA_ORDER);
-	}
-	return page;
-}
-
 static int dma_window_map_init(struct kunit *test)
 {
 	struct map_test *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
 
 	if (!t)
 		return -ENOMEM;
-	t->block = alloc_high_block();
+	/* Beyond what 24 bits address */
+	t->block = alloc_block_beyond(SZ_32M - 1, AREA_ORDER);
 	if (!t->block)
 		return -ENOMEM;
 	t->phys = page_to_phys(t->block);
@@ -725,6 +726,7 @@ static struct kunit_case dma_window_map_cases[] = {
 	KUNIT_CASE(masks_decide_anew),
 	KUNIT_CASE(no_hole_in_memory_that_may_be_mapped),
 	KUNIT_CASE(windows_until_the_driver_has_said),
+	KUNIT_CASE(masks_are_set_under_a_spinlock),
 	KUNIT_CASE(hole_moves_down),
 	KUNIT_CASE(failure_leaves_pass_through),
 	{}

@@ -222,6 +222,25 @@ int dma_window_plan_device(struct dma_window_plan *plan, struct device *dev)
 }
 
 /**
+ * dma_window_plan_suits - does a set of windows leave in place what has to stay?
+ * @plan: plan
+ * @set: windows, one of which is translated
+ *
+ * Return: false if the translated window hides something other than memory.
+ */
+bool dma_window_plan_suits(const struct dma_window_plan *plan,
+			   const struct dma_windows *set)
+{
+	const struct dma_window *w = dma_windows_translated(set);
+	const struct dma_window_range *r;
+
+	for (r = plan->ranges; r < plan->ranges + plan->count; r++)
+		if (!r->memory && r->first <= w->last && r->last >= w->first)
+			return false;
+	return true;
+}
+
+/**
  * dma_window_plan_end - free what a plan holds
  * @plan: plan
  */

@@ -33,6 +33,8 @@ int dma_window_plan_start(struct dma_window_plan *plan);
 int dma_window_plan_device(struct dma_window_plan *plan, struct device *dev);
 int dma_window_plan_apply(struct dma_window_plan *plan,
 			  struct iommu_domain *domain, u64 limit, bool carve);
+bool dma_window_plan_suits(const struct dma_window_plan *plan,
+			   const struct dma_windows *set);
 void dma_window_plan_end(struct dma_window_plan *plan);
 
 #endif /* __DRIVERS_IOMMU_DMA_WINDOW_PLAN_H */

@@ -24,6 +24,7 @@
  * @used: an address in a direct window was given out
  * @carved: there is memory behind bus addresses of a translated window that is
  *	only reached through it
+ * @stale: a device has come since for which the windows cannot be used
  * @lock: protects @closed; held while @used is set
  * @retired: next of the domains that were replaced while drivers were bound;
  *	belongs to the IOMMU group
@@ -41,6 +42,7 @@ struct dma_windows {
 	bool passthrough;
 	bool used;
 	bool carved;
+	bool stale;
 	/* Protects @closed; held while @used is set */
 	spinlock_t lock;
 	bool closed;

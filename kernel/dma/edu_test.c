@@ -61,6 +61,9 @@
 #define EDU_REPORT_SIZE		SZ_8K
 /* Pieces of what is mapped at once: swiotlb takes no larger ones. */
 #define EDU_PIECE		SZ_256K
+/* What fills a window, and how often at most */
+#define EDU_FILLING		SZ_4M
+#define EDU_FILLINGS		512
 #define EDU_SAMPLES		4
 /* How often a cost is measured, and the largest of the sizes */
 #define EDU_COST_ROUNDS		512
@@ -915,6 +918,100 @@ out:
 	return err;
 }
 
+static int edu_count(struct device *dev, void *count)
+{
+	++*(int *)count;
+	return 0;
+}
+
+/* Is there a page table with this device alone? */
+static bool edu_has_table(struct edu *edu)
+{
+	struct iommu_domain *domain = iommu_get_domain_for_dev(edu_dev(edu));
+	int count = 0;
+
+	if (!domain || domain->type == IOMMU_DOMAIN_IDENTITY)
+		return false;
+	iommu_group_for_each_dev(edu_dev(edu)->iommu_group, &count, edu_count);
+	return count == 1;
+}
+
+struct edu_filling {
+	dma_addr_t addr;
+	size_t size;
+};
+
+/* Maps a block, and then parts of it, until no page has room any more. */
+static unsigned int edu_fill(struct edu *edu, struct page *block,
+			     struct edu_filling *fillings)
+{
+	size_t size = EDU_FILLING;
+	unsigned int count = 0;
+	dma_addr_t addr;
+
+	while (count < EDU_FILLINGS && size >= PAGE_SIZE) {
+		/* Not bounced, that is. */
+		addr = dma_map_page_attrs(edu_dev(edu), block, 0, size,
+					  DMA_TO_DEVICE,
+					  DMA_ATTR_REQUIRE_COHERENT);
+		if (dma_mapping_error(edu_dev(edu), addr))
+			size /= 2;
+		else
+			fillings[count++] = (struct edu_filling){ addr, size };
+	}
+	return count;
+}
+
+/* Memory that needs no sync, which a bounce buffer would. */
+static int edu_use_last_pages(struct edu *edu)
+{
+	struct page *page;
+	dma_addr_t addr;
+	int err;
+
+	page = dma_alloc_pages(edu_dev(edu), PAGE_SIZE, &addr,
+			       DMA_BIDIRECTIONAL, GFP_KERNEL);
+	if (!page)
+		return edu_fail(edu, EDU_SKIP, "nothing is seen directly");
+	err = edu_use_coherent(edu, page_address(page), addr, EDU_MAX);
+	dma_free_pages(edu_dev(edu), PAGE_SIZE, page, addr, DMA_BIDIRECTIONAL);
+	return err ?: edu_coherent_size(edu, 4 * PAGE_SIZE);
+}
+
+/* Allocations when nothing more can be translated */
+static int edu_full_window(struct edu *edu)
+{
+	struct edu_filling *fillings;
+	struct page *block;
+	unsigned int count;
+	int err = -ENOMEM;
+
+	if (!edu_has_table(edu))
+		return edu_fail(edu, EDU_SKIP, "no page table of its own");
+	fillings = kvcalloc(EDU_FILLINGS, sizeof(*fillings), GFP_KERNEL);
+	block = alloc_pages(GFP_HIGHUSER, get_order(EDU_FILLING));
+	if (!fillings || !block)
+		goto out;
+	if (edu_reaches(edu, block)) {
+		err = edu_fail(edu, EDU_SKIP, "no memory above the mask");
+		goto out;
+	}
+	count = edu_fill(edu, block, fillings);
+	if (count < EDU_FILLINGS)
+		err = edu_use_last_pages(edu);
+	else
+		err = edu_fail(edu, EDU_SKIP, "there is room for more");
+	while (count--)
+		dma_unmap_page_attrs(edu_dev(edu), fillings[count].addr,
+				     fillings[count].size, DMA_TO_DEVICE,
+				     DMA_ATTR_REQUIRE_COHERENT);
+out:
+	if (block)
+		__free_pages(block, get_order(EDU_FILLING));
+	kvfree(fillings);
+	return err;
+}
+
 static const struct edu_test edu_tests[] = {
 	{ "limits", edu_limits },
 	{ "streaming-below-mask", edu_streaming_below },
@@ -930,6 +1027,7 @@ static const struct edu_test edu_tests[] = {
 	{ "masks-differ", edu_masks_differ },
 	{ "mask-change", edu_mask_change },
 	{ "in-flight", edu_in_flight },
+	{ "full-window", edu_full_window },
 };
 
 static void edu_report_one(struct edu *edu, size_t number, const char *name,

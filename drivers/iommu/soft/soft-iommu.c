@@ -20,6 +20,7 @@
 #include <linux/init.h>
 #include <linux/iommu.h>
 #include <linux/ktime.h>
+#include <linux/list.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/percpu.h>
@@ -483,12 +484,27 @@ static bool soft_capable(struct device *dev, enum iommu_cap cap)
 	       to_soft_device(dev)->config.caps & BIT(cap);
 }
 
+static void soft_get_resv_regions(struct device *dev, struct list_head *head)
+{
+	u64 start = to_soft_device(dev)->config.reserved;
+	struct iommu_resv_region *region;
+
+	if (!start)
+		return;
+	region = iommu_alloc_resv_region(start, PAGE_SIZE,
+					 IOMMU_READ | IOMMU_WRITE,
+					 IOMMU_RESV_DIRECT, GFP_KERNEL);
+	if (region)
+		list_add_tail(&region->list, head);
+}
+
 static const struct iommu_ops soft_iommu_ops = {
 	.capable = soft_capable,
 	.domain_alloc_paging = soft_domain_alloc,
 	.probe_device = soft_probe_device,
 	.device_group = soft_device_group,
 	.def_domain_type = soft_def_domain_type,
+	.get_resv_regions = soft_get_resv_regions,
 	.identity_domain = &soft_identity_domain,
 	.blocked_domain = &soft_blocked_domain,
 	.release_domain = &soft_blocked_domain,

@@ -36,12 +36,15 @@ enum soft_iommu_mode {
  * @stock: the domain keeps to the stock address allocator, and to the stock
  *	flush queue, where the kernel has others as well
  * @low_first: addresses below 4 GB are tried first, as for PCI devices
+ * @reserved: address of a page that the device uses from the start, and which
+ *	has to stay mapped there (&IOMMU_RESV_DIRECT); 0: none
  * @caps: further capabilities, a bit for each &enum iommu_cap
  * @attach: asked before a domain with a page table is attached, with the
  *	group's mutex held; an error is the result of that; may be NULL
  *
  * All of this belongs to the domain, of which the first device of a group
- * decides, except @dma_bits, @low_first, @caps and @attach.
+ * decides, except @dma_bits, @low_first, @reserved, @caps and
+ * @attach.
  */
 struct soft_iommu_config {
 	enum soft_iommu_mode mode;
@@ -53,6 +56,7 @@ struct soft_iommu_config {
 	bool caching;
 	bool stock;
 	bool low_first;
+	u64 reserved;
 	unsigned long caps;
 	int (*attach)(struct iommu_domain *domain, struct device *dev);
 };
