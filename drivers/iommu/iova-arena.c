@@ -883,8 +883,13 @@ static bool pool_steal(struct iova_arenas *as, struct iova_pool *pool,
 {
 	bool ret;
 
-	if (!READ_ONCE(pool->nr[class]) || !pool_trylock(pool))
+	if (!READ_ONCE(pool->nr[class]))
 		return false;
+	if (!pool_trylock(pool)) {
+		if (rq->missed)
+			*rq->missed = true;
+		return false;
+	}
 	ret = pool_alloc(as, pool, class, rq, pfn);
 	WRITE_ONCE(pool->steals, pool->steals + ret);
 	pool_unlock(pool);
@@ -995,7 +1000,7 @@ static bool pool_waits(struct iova_pool *pool)
 		if (READ_ONCE(pool->waiting[class]))
 			return true;
 	}
-	return READ_ONCE(pool->lock);
+	return false;
 }
 
 /* After a look at all arenas: may there be more when a flush is over? */
@@ -1021,6 +1026,7 @@ static noinline bool alloc_slowly(struct iova_arenas *as,
 {
 	struct iova_request rq = *request;
 	struct dma_flush *flush;
+	bool missed = false;
 	unsigned int i;
 
 	rq.limit = min(rq.limit, as->end);
@@ -1032,6 +1038,7 @@ static noinline bool alloc_slowly(struct iova_arenas *as,
 
 	/* All arenas, with all that was given back, wherever it waits. */
 	rq.hard = true;
+	rq.missed = &missed;
 	if (alloc_below(as, &rq, pfn))
 		return true;
 	/*
@@ -1039,7 +1046,8 @@ static noinline bool alloc_slowly(struct iova_arenas *as,
 	 * that waits in its arena, and pools that they are in are passed over.
 	 */
 	flush = arenas_flush(as);
-	for (i = 0; i < 2 && flush && arenas_wait(as); i++) {
+	for (i = 0; i < 2 && flush && (missed || arenas_wait(as)); i++) {
+		missed = false;
 		dma_flush_now(flush);
 		tree_reap_all(as);
 		if (alloc_below(as, &rq, pfn))

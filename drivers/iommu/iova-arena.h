@@ -17,6 +17,7 @@ struct iova_arenas;
  * @order: 2^@order pages is the unit of @skew
  * @skew: the first page is @skew above a multiple of 2^@order pages
  * @hard: also flush, and take from other CPUs, rather than fail
+ * @missed: the allocator's own: where to note that a pool was in use
  */
 struct iova_request {
 	unsigned long size;
@@ -24,6 +25,7 @@ struct iova_request {
 	unsigned int order;
 	unsigned long skew;
 	bool hard;
+	bool *missed;
 };
 
 /**
