@@ -938,7 +938,7 @@ static bool edu_has_table(struct edu *edu)
 	struct iommu_domain *domain = iommu_get_domain_for_dev(edu_dev(edu));
 	int count = 0;
 
-	if (!domain || domain->type == IOMMU_DOMAIN_IDENTITY)
+	if (!domain || !(domain->type & __IOMMU_DOMAIN_DMA_API))
 		return false;
 	iommu_group_for_each_dev(edu_dev(edu)->iommu_group, &count, edu_count);
 	return count == 1;
