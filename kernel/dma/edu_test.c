@@ -558,7 +558,10 @@ out:
 	return err;
 }
 
-static int edu_alloc_pages(struct edu *edu)
+/* Pages of dma_alloc_pages(); @missing is the result if there are none. */
+static int edu_pages(struct edu *edu, int missing,
+		     int (*use)(struct edu *edu, void *cpu, dma_addr_t addr,
+				size_t len))
 {
 	struct page *page;
 	dma_addr_t addr;
@@ -567,10 +570,15 @@ static int edu_alloc_pages(struct edu *edu)
 	page = dma_alloc_pages(edu_dev(edu), PAGE_SIZE, &addr,
 			       DMA_BIDIRECTIONAL, GFP_KERNEL);
 	if (!page)
-		return edu_fail(edu, -ENOMEM, "dma_alloc_pages refused");
-	err = edu_use_synced(edu, page_address(page), addr, EDU_MAX);
+		return edu_fail(edu, missing, "dma_alloc_pages refused");
+	err = use(edu, page_address(page), addr, EDU_MAX);
 	dma_free_pages(edu_dev(edu), PAGE_SIZE, page, addr, DMA_BIDIRECTIONAL);
 	return err;
+}
+
+static int edu_alloc_pages(struct edu *edu)
+{
+	return edu_pages(edu, -ENOMEM, edu_use_synced);
 }
 
 static int edu_use_noncontiguous(struct edu *edu, struct sg_table *table,
@@ -930,7 +938,7 @@ static bool edu_has_table(struct edu *edu)
 	struct iommu_domain *domain = iommu_get_domain_for_dev(edu_dev(edu));
 	int count = 0;
 
-	if (!domain || domain->type == IOMMU_DOMAIN_IDENTITY)
+	if (!domain || !(domain->type & __IOMMU_DOMAIN_DMA_API))
 		return false;
 	iommu_group_for_each_dev(edu_dev(edu)->iommu_group, &count, edu_count);
 	return count == 1;
@@ -962,19 +970,14 @@ static unsigned int edu_fill(struct edu *edu, struct page *block,
 	return count;
 }
 
-/* Memory that needs no sync, which a bounce buffer would. */
+/*
+ * Memory that needs no sync, which a bounce buffer would. All that a domain
+ * without windows has is in use.
+ */
 static int edu_use_last_pages(struct edu *edu)
 {
-	struct page *page;
-	dma_addr_t addr;
-	int err;
+	int err = edu_pages(edu, EDU_SKIP, edu_use_coherent);
 
-	page = dma_alloc_pages(edu_dev(edu), PAGE_SIZE, &addr,
-			       DMA_BIDIRECTIONAL, GFP_KERNEL);
-	if (!page)
-		return edu_fail(edu, EDU_SKIP, "nothing is seen directly");
-	err = edu_use_coherent(edu, page_address(page), addr, EDU_MAX);
-	dma_free_pages(edu_dev(edu), PAGE_SIZE, page, addr, DMA_BIDIRECTIONAL);
 	return err ?: edu_coherent_size(edu, 4 * PAGE_SIZE);
 }
 
