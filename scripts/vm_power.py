@@ -154,14 +154,6 @@ def pseries_devices(images):
     return args
 
 
-# Once one device has made the window of a host bridge, all have it, whatever
-# their masks; and it is not given up when a mask becomes narrower.
-CHANGED = ("edu40.mask-change", "edu64.mask-change")
-BEYOND = tuple(f"edu40.{name}" for name in (
-    "streaming-below-mask", "scatterlist", "coherent", "sync-reuse", "random",
-    "stale-address", "masks-differ", "direct"))
-OVERFLOW = (r"DMA addr \S+ overflow \(mask [f0-9]+, bus limit",)
-
 AT_4GB = ("-global", "spapr-pci-host-bridge.dma64_win_addr=0x100000000")
 
 PSERIES = machine(
@@ -171,11 +163,9 @@ PSERIES = machine(
     modes={
         "window": mode("", "a direct window with bit 59",
                        says=(r"starting addr = 8000000 0",),
-                       known=(*CHANGED, *BEYOND), known_log=OVERFLOW,
                        direct=dict.fromkeys(WIDE, BIT_59)),
         "window-4g": mode("", "a direct window at 4 GB", qemu=AT_4GB,
                           says=(r"starting addr = 1 0",),
-                          known=CHANGED, known_log=OVERFLOW,
                           direct=dict.fromkeys((*WIDE, "edu40"), GIB_4)),
         "no-window": mode("disable_ddw", "TCEs for every device", direct={}),
     })
