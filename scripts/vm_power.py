@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """POWER machines: the bare one with its firmware, and a hypervisor's guest."""
 
+import math
+
 from vm_machine import Board, Machine, Mode, blockdevs
 
 EDU = "1234:11e8"
@@ -17,7 +19,7 @@ def board(args):
     """The same kernel and the same QEMU serve both machines."""
     return Board(config="power", arch="powerpc", kernel="vmlinux",
                  qemu="qemu-system-ppc64", words=power_words,
-                 trace="phb4_tce_kill", built=True,
+                 trace="phb4_tce_*", built=True,
                  args=lambda mode, accel: [*args, "-accel",
                                            "tcg,thread=multi"])
 
@@ -119,6 +121,37 @@ POWER9 = machine(
                          says=(r"IOMMU bypass window disabled",), direct={}),
     })
 
+# --- what a mapping costs ---------------------------------------------------
+
+# Round trips of one card with a mask of 40 bits: each has two mappings.
+TRIPS = 64
+COUNTED = ("edu40", EDU, 1)
+
+
+def count_devices(images):
+    """One card, and what the guest's report needs."""
+    del images
+    return edu(40, "bus=pcie.2,addr=0")
+
+
+def counted(words, what, least, most, **more):
+    """How often a kill finds TCEs that the card has used."""
+    return Mode(words, what, None, events={"tce_forgotten": (least, most)},
+                **more)
+
+
+TCES = Machine(
+    name="tces", cpus=2, disks=(), plan="count", ids=(COUNTED,),
+    roles=("edu40",), required=("edu40.alone.random",), memory="6G",
+    port="bus=pcie.0,addr=0", board=board(POWERNV + ["-M", "powernv9"]),
+    devices=count_devices,
+    modes={
+        "window-4g": counted("iommu=iommu_bypass", "no TCE is killed", 0, 0,
+                             direct={"edu40": GIB_4}),
+        "bypass": counted("", "TCEs are killed for each mapping",
+                          2 * TRIPS, math.inf, direct={}),
+    })
+
 # --- a host bridge that has no window at 4 GB -------------------------------
 
 
@@ -170,4 +203,4 @@ PSERIES = machine(
         "no-window": mode("disable_ddw", "TCEs for every device", direct={}),
     })
 
-ALL = (POWER9, POWER8, PSERIES)
+ALL = (POWER9, TCES, POWER8, PSERIES)
