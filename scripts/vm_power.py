@@ -152,6 +152,32 @@ TCES = Machine(
                           2 * TRIPS, math.inf, direct={}),
     })
 
+# --- windows of user space ---------------------------------------------------
+
+
+def vfio_devices(images):
+    """A card that reaches both windows, wherever the second one is."""
+    del images
+    return edu(64, "bus=pcie.2,addr=0")
+
+
+def vfio_mode(words, what, start):
+    """The kernel's selftest is told where the second window is."""
+    return Mode(f"{words} rig.window={start:#x}", what, None,
+                known_log=(r"^phb4\[0:2\]:",), direct={"edu64": start})
+
+
+VFIO = Machine(
+    name="vfio", cpus=2, disks=(), plan="vfio", ids=(("edu64", EDU, 1),),
+    roles=("edu64",), memory="6G", port="bus=pcie.0,addr=0",
+    required=("kselftest.complete", "edu64.run"), devices=vfio_devices,
+    board=board(POWERNV + ["-M", "powernv9"]),
+    modes={
+        "window-4g": vfio_mode("iommu=iommu_bypass",
+                               "user space has a window at 4 GB", GIB_4),
+        "bypass": vfio_mode("", "user space has a window at bit 59", BIT_59),
+    })
+
 # --- a host bridge that has no window at 4 GB -------------------------------
 
 
@@ -203,4 +229,4 @@ PSERIES = machine(
         "no-window": mode("disable_ddw", "TCEs for every device", direct={}),
     })
 
-ALL = (POWER9, TCES, POWER8, PSERIES)
+ALL = (POWER9, TCES, VFIO, POWER8, PSERIES)
