@@ -27,7 +27,7 @@
 #define GIB(n)		((uint64_t)(n) << 30)
 
 #define TCE_SHIFT	16
-#define TCE		(1ULL << TCE_SHIFT)
+#define TCE		KIB(64)
 #define MEMORY		MIB(1)
 /* At 4 GB, a table of 8 GB: no smaller one has a window there of its size. */
 #define WINDOW		GIB(4)
@@ -64,7 +64,7 @@ FIXTURE(tce)
 {
 	int container, group, device;
 	unsigned char *memory;
-	volatile uint64_t *edu;
+	uint64_t *edu;
 	uint64_t start;
 };
 
@@ -274,14 +274,15 @@ TEST_F(tce, borders)
 }
 
 /* The card's registers have the byte order of a big-endian machine. */
-static void edu_put(volatile uint64_t *edu, size_t reg, uint64_t value)
+static void edu_put(uint64_t *edu, size_t reg, uint64_t value)
 {
-	edu[reg / 8] = htobe64(value);
+	__atomic_store_n(&edu[reg / 8], htobe64(value), __ATOMIC_SEQ_CST);
 }
 
-static int edu_copy(volatile uint64_t *edu, uint64_t from, uint64_t to,
+static int edu_copy(uint64_t *edu, uint64_t from, uint64_t to,
 		    uint64_t cmd)
 {
+	uint64_t left;
 	int i;
 
 	edu_put(edu, EDU_DMA_SRC, from);
@@ -289,7 +290,8 @@ static int edu_copy(volatile uint64_t *edu, uint64_t from, uint64_t to,
 	edu_put(edu, EDU_DMA_COUNT, EDU_LEN);
 	edu_put(edu, EDU_DMA_CMD, cmd | EDU_RUN);
 	for (i = 0; i < 10000; i++) {
-		if (!(be64toh(edu[EDU_DMA_CMD / 8]) & EDU_RUN))
+		left = __atomic_load_n(&edu[EDU_DMA_CMD / 8], __ATOMIC_SEQ_CST);
+		if (!(be64toh(left) & EDU_RUN))
 			return 0;
 		usleep(1000);
 	}
@@ -297,7 +299,7 @@ static int edu_copy(volatile uint64_t *edu, uint64_t from, uint64_t to,
 }
 
 /* 1: what is sent to @iova arrives at @memory and comes back, 0: neither. */
-static int reaches(volatile uint64_t *edu, unsigned char *memory, uint64_t iova)
+static int reaches(uint64_t *edu, unsigned char *memory, uint64_t iova)
 {
 	unsigned char there[EDU_LEN], other[EDU_LEN];
 	int i, out, in;
@@ -317,7 +319,7 @@ static int reaches(volatile uint64_t *edu, unsigned char *memory, uint64_t iova)
 	return out ? 1 : in ? 0 : -2;
 }
 
-static int open_device(int group, volatile uint64_t **edu)
+static int open_device(int group, uint64_t **edu)
 {
 	struct vfio_region_info region = {
 		.argsz = sizeof(region), .index = VFIO_PCI_CONFIG_REGION_INDEX,
