@@ -52,6 +52,7 @@ class Mode:
     ran: tuple = ()         # results that a skip is no substitute for
     qemu: tuple = ()        # more arguments for QEMU
     direct: object = None   # {role: where all memory is for it}, if checked
+    events: object = None   # {event: (least, most)} of those that QEMU traces
 
 
 @dataclasses.dataclass(frozen=True)

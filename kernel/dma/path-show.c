@@ -61,6 +61,10 @@ static void out_masks(struct dma_path_out *out, struct device *dev)
 	out_field(out, "coherent_mask", "0x%llx", dev->coherent_dma_mask);
 }
 
+#ifndef dma_has_direct_window
+#define dma_has_direct_window(dev)	dev_dma_ops_bypass(dev)
+#endif
+
 static const char *window_kind(const struct iommu_dma_status_window *window)
 {
 	return window->direct ? "direct" : "translated";
@@ -119,7 +123,7 @@ static void out_windows(struct dma_path_out *out, struct dma_path *path,
 	} else if (dma_path_is_direct(path) && !dev->dma_range_map) {
 		out_field(out, "windows", "direct:0x0-0x%llx",
 			  (u64)PFN_PHYS(max_pfn) - 1);
-	} else if (dev_dma_ops_bypass(dev)) {
+	} else if (dma_has_direct_window(dev)) {
 		/* The rest is translated, where is known to its operations. */
 		out_field(out, "windows", "direct:0x%llx-0x%llx",
 			  (u64)phys_to_dma(dev, 0),

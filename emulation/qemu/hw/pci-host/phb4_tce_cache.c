@@ -78,7 +78,7 @@ void phb4_tce_cache_kill(Phb4TceCache *cache, uint64_t val)
         .iova = val & PPC_BITMASK(4, 51),
     };
     GHRFunc which = NULL;
-    unsigned count = 0;
+    unsigned count;
 
     /* With a page size, its code is where the address has zeros. */
     if (val & PHB_TCE_KILL_PSEL) {
@@ -90,13 +90,17 @@ void phb4_tce_cache_kill(Phb4TceCache *cache, uint64_t val)
         which = of_page;
     }
 
+    trace_phb4_tce_kill(val);
     if (!cache->entries) {
-        /* Nothing was used yet. */
-    } else if (val & PHB_TCE_KILL_ALL) {
-        count = g_hash_table_size(cache->entries);
+        return;
+    }
+    if (val & PHB_TCE_KILL_ALL) {
+        /* What firmware does when it resets a bridge */
         g_hash_table_remove_all(cache->entries);
     } else if (which) {
         count = g_hash_table_foreach_remove(cache->entries, which, &killed);
+        if (count) {
+            trace_phb4_tce_forgotten(killed.pe, count);
+        }
     }
-    trace_phb4_tce_kill(val, count);
 }

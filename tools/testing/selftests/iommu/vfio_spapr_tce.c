@@ -1,0 +1,376 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * DMA windows of VFIO's sPAPR TCE v2 IOMMU, with a device that moves data:
+ * QEMU's "edu" card, bound to vfio-pci, alone in its group.
+ *
+ * VFIO_TCE_DEVICE is its PCI address, VFIO_TCE_START where the second window
+ * begins on this machine.
+ */
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <linux/pci_regs.h>
+#include <linux/types.h>
+#include <linux/vfio.h>
+
+#include "kselftest_harness.h"
+
+#define KIB(n)		((uint64_t)(n) << 10)
+#define MIB(n)		((uint64_t)(n) << 20)
+#define GIB(n)		((uint64_t)(n) << 30)
+
+#define TCE_SHIFT	16
+#define TCE		KIB(64)
+#define MEMORY		MIB(1)
+/* At 4 GB, a table of 8 GB: no smaller one has a window there of its size. */
+#define WINDOW		GIB(4)
+
+#define EDU_REGISTERS	0x1000
+#define EDU_BUFFER	0x40000
+#define EDU_DMA_SRC	0x80
+#define EDU_DMA_DST	0x88
+#define EDU_DMA_COUNT	0x90
+#define EDU_DMA_CMD	0x98
+#define EDU_RUN		1
+#define EDU_TO_MEMORY	2
+#define EDU_LEN		2048
+
+#define INFO_DDW_START	2
+#define INFO_SIZE	40
+
+/* As it is now: headers may be older, and programs are. */
+union tce_info {
+	struct {
+		__u32 argsz;
+		__u32 flags;
+		__u32 dma32_window_start;
+		__u32 dma32_window_size;
+		__u64 pgsizes;
+		__u32 max_windows;
+		__u32 levels;
+		__u64 dma64_window_start;
+	};
+	unsigned char bytes[2 * INFO_SIZE];
+};
+
+FIXTURE(tce)
+{
+	int container, group, device;
+	unsigned char *memory;
+	uint64_t *edu;
+	uint64_t start;
+};
+
+static int open_group(const char *device)
+{
+	char path[PATH_MAX], group[PATH_MAX];
+	ssize_t len;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/iommu_group",
+		 device);
+	len = readlink(path, group, sizeof(group) - 1);
+	if (len < 0)
+		return -1;
+	group[len] = '\0';
+	snprintf(path, sizeof(path), "/dev/vfio%s", strrchr(group, '/'));
+	return open(path, O_RDWR | O_CLOEXEC);
+}
+
+FIXTURE_SETUP(tce)
+{
+	struct vfio_iommu_spapr_register_memory reg = {
+		.argsz = sizeof(reg), .size = MEMORY,
+	};
+	const char *device = getenv("VFIO_TCE_DEVICE");
+	const char *start = getenv("VFIO_TCE_START");
+
+	self->device = -1;
+	if (!device || !start)
+		SKIP(return, "VFIO_TCE_DEVICE and VFIO_TCE_START are not set");
+	self->start = strtoull(start, NULL, 0);
+	self->container = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, self->container);
+	self->group = open_group(device);
+	ASSERT_LE(0, self->group);
+	ASSERT_EQ(0, ioctl(self->group, VFIO_GROUP_SET_CONTAINER,
+			   &self->container));
+	ASSERT_EQ(0, ioctl(self->container, VFIO_SET_IOMMU,
+			   VFIO_SPAPR_TCE_v2_IOMMU));
+	self->memory = mmap(NULL, MEMORY, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	ASSERT_NE(MAP_FAILED, self->memory);
+	reg.vaddr = (uintptr_t)self->memory;
+	ASSERT_EQ(0, ioctl(self->container, VFIO_IOMMU_SPAPR_REGISTER_MEMORY,
+			   &reg));
+}
+
+FIXTURE_TEARDOWN(tce)
+{
+	if (self->device >= 0)
+		close(self->device);
+	close(self->group);
+	close(self->container);
+}
+
+/* What GET_INFO says to a program that knows so much of the structure */
+static int get_info(int container, union tce_info *info, unsigned int argsz)
+{
+	memset(info, 0xa5, sizeof(*info));
+	info->argsz = argsz;
+	return ioctl(container, VFIO_IOMMU_SPAPR_TCE_GET_INFO, info);
+}
+
+static int untouched(const union tce_info *info, size_t from)
+{
+	for (; from < sizeof(info->bytes); from++)
+		if (info->bytes[from] != 0xa5)
+			return 0;
+	return 1;
+}
+
+static int create(int container, unsigned int shift, uint64_t size,
+		  unsigned int levels, uint64_t *start)
+{
+	struct vfio_iommu_spapr_tce_create arg = {
+		.argsz = sizeof(arg), .page_shift = shift,
+		.window_size = size, .levels = levels,
+	};
+
+	int err = ioctl(container, VFIO_IOMMU_SPAPR_TCE_CREATE, &arg);
+
+	*start = arg.start_addr;
+	return err ? -errno : 0;
+}
+
+static int remove_window(int container, uint64_t start)
+{
+	struct vfio_iommu_spapr_tce_remove arg = {
+		.argsz = sizeof(arg), .start_addr = start,
+	};
+
+	return ioctl(container, VFIO_IOMMU_SPAPR_TCE_REMOVE, &arg) ? -errno : 0;
+}
+
+static int map(int container, void *memory, uint64_t iova, uint64_t size)
+{
+	struct vfio_iommu_type1_dma_map arg = {
+		.argsz = sizeof(arg), .iova = iova, .size = size,
+		.vaddr = (uintptr_t)memory,
+		.flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE,
+	};
+
+	return ioctl(container, VFIO_IOMMU_MAP_DMA, &arg) ? -errno : 0;
+}
+
+static int unmap(int container, uint64_t iova, uint64_t size)
+{
+	struct vfio_iommu_type1_dma_unmap arg = {
+		.argsz = sizeof(arg), .iova = iova, .size = size,
+	};
+
+	return ioctl(container, VFIO_IOMMU_UNMAP_DMA, &arg) ? -errno : 0;
+}
+
+/* Programs of any age get what they have room for, and not a byte more. */
+TEST_F(tce, info)
+{
+	static const unsigned int sizes[] = { 16, 24, 32, 39, 40, 80 };
+	union tce_info info;
+	size_t i;
+
+	ASSERT_EQ(-1, get_info(self->container, &info, 15));
+	EXPECT_EQ(EINVAL, errno);
+	for (i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+		size_t known = sizes[i] < 32 ? 16 : sizes[i] < 40 ? 32 : 40;
+
+		ASSERT_EQ(0, get_info(self->container, &info, sizes[i]));
+		EXPECT_TRUE(untouched(&info, known)) {
+			TH_LOG("more than %zu bytes for argsz %u", known,
+			       sizes[i]);
+		}
+		EXPECT_EQ(VFIO_IOMMU_SPAPR_INFO_DDW |
+			  (known == 40 ? INFO_DDW_START : 0), info.flags);
+		EXPECT_EQ(0, info.dma32_window_start);
+		if (known >= 32)
+			EXPECT_EQ(2, info.max_windows);
+		if (known == 40)
+			EXPECT_EQ(self->start, info.dma64_window_start);
+	}
+}
+
+TEST_F(tce, create_and_remove)
+{
+	const int c = self->container;
+	uint64_t start, first;
+
+	ASSERT_EQ(0, create(c, TCE_SHIFT, WINDOW, 1, &start));
+	EXPECT_EQ(self->start, start);
+	EXPECT_EQ(-ENOSPC, create(c, TCE_SHIFT, WINDOW, 1, &first));
+	/* Address 0 is of the first window alone, also when that is gone. */
+	EXPECT_EQ(0, remove_window(c, 0));
+	EXPECT_EQ(-EINVAL, remove_window(c, 0));
+	EXPECT_EQ(-EINVAL, remove_window(c, start - 1));
+	EXPECT_EQ(-EINVAL, remove_window(c, start + WINDOW));
+	ASSERT_EQ(0, create(c, TCE_SHIFT, WINDOW, 1, &first));
+	EXPECT_EQ(0, first);
+	EXPECT_EQ(0, remove_window(c, start));
+	EXPECT_EQ(-EINVAL, remove_window(c, start));
+	EXPECT_EQ(0, remove_window(c, 0));
+}
+
+TEST_F(tce, sizes_and_levels)
+{
+	static const struct { unsigned int shift, levels; } all[] = {
+		{ 12, 2 }, { 12, 3 }, { 16, 1 }, { 16, 2 }, { 16, 3 },
+		{ 21, 1 }, { 21, 2 }, { 30, 1 }, { 30, 2 },
+	};
+	uint64_t start;
+	size_t i;
+
+	for (i = 0; i < sizeof(all) / sizeof(*all); i++) {
+		ASSERT_EQ(0, create(self->container, all[i].shift, GIB(64),
+				    all[i].levels, &start)) {
+			TH_LOG("pages of 1 << %u in %u levels", all[i].shift,
+			       all[i].levels);
+		}
+		EXPECT_EQ(self->start, start);
+		if (all[i].shift <= TCE_SHIFT)
+			EXPECT_EQ(0, map(self->container, self->memory,
+					 start + GIB(64) - TCE, TCE));
+		EXPECT_EQ(0, remove_window(self->container, start));
+	}
+}
+
+TEST_F(tce, borders)
+{
+	const int c = self->container;
+	void *mem = self->memory;
+	uint64_t start, end;
+
+	ASSERT_EQ(0, create(c, TCE_SHIFT, WINDOW, 1, &start));
+	end = start + WINDOW;
+	EXPECT_EQ(0, map(c, mem, start, 2 * TCE));
+	EXPECT_EQ(0, map(c, mem, end - TCE, TCE));
+	/* Below, above, across; between the first window and this one */
+	EXPECT_EQ(-ENXIO, map(c, mem, start - TCE, TCE));
+	EXPECT_EQ(-ENXIO, map(c, mem, start - TCE, 2 * TCE));
+	EXPECT_EQ(-ENXIO, map(c, mem, end, TCE));
+	EXPECT_NE(0, map(c, mem, end - TCE, 2 * TCE));
+	EXPECT_EQ(-ENXIO, map(c, mem, GIB(3), TCE));
+	EXPECT_EQ(-ENXIO, unmap(c, start - TCE, TCE));
+	EXPECT_EQ(-ENXIO, unmap(c, start - TCE, 2 * TCE));
+	EXPECT_EQ(-ENXIO, unmap(c, end, TCE));
+	EXPECT_NE(0, unmap(c, end - TCE, 2 * TCE));
+	/* Nothing of what is mapped went with these. */
+	EXPECT_EQ(0, unmap(c, start, 2 * TCE));
+	EXPECT_EQ(0, unmap(c, end - TCE, TCE));
+}
+
+/* The card's registers have the byte order of a big-endian machine. */
+static void edu_put(uint64_t *edu, size_t reg, uint64_t value)
+{
+	__atomic_store_n(&edu[reg / 8], htobe64(value), __ATOMIC_SEQ_CST);
+}
+
+static int edu_copy(uint64_t *edu, uint64_t from, uint64_t to,
+		    uint64_t cmd)
+{
+	uint64_t left;
+	int i;
+
+	edu_put(edu, EDU_DMA_SRC, from);
+	edu_put(edu, EDU_DMA_DST, to);
+	edu_put(edu, EDU_DMA_COUNT, EDU_LEN);
+	edu_put(edu, EDU_DMA_CMD, cmd | EDU_RUN);
+	for (i = 0; i < 10000; i++) {
+		left = __atomic_load_n(&edu[EDU_DMA_CMD / 8], __ATOMIC_SEQ_CST);
+		if (!(be64toh(left) & EDU_RUN))
+			return 0;
+		usleep(1000);
+	}
+	return -1;
+}
+
+/* 1: what is sent to @iova arrives at @memory and comes back, 0: neither. */
+static int reaches(uint64_t *edu, unsigned char *memory, uint64_t iova)
+{
+	unsigned char there[EDU_LEN], other[EDU_LEN];
+	int i, out, in;
+
+	for (i = 0; i < EDU_LEN; i++) {
+		there[i] = i * 7 + (iova >> TCE_SHIFT) + 1;
+		other[i] = ~there[i];
+	}
+	memcpy(memory, there, EDU_LEN);
+	if (edu_copy(edu, iova, EDU_BUFFER, 0))
+		return -1;
+	memcpy(memory, other, EDU_LEN);
+	if (edu_copy(edu, EDU_BUFFER, iova, EDU_TO_MEMORY))
+		return -1;
+	out = !memcmp(memory, there, EDU_LEN);
+	in = !memcmp(memory, other, EDU_LEN);
+	return out ? 1 : in ? 0 : -2;
+}
+
+static int open_device(int group, uint64_t **edu)
+{
+	struct vfio_region_info region = {
+		.argsz = sizeof(region), .index = VFIO_PCI_CONFIG_REGION_INDEX,
+	};
+	uint16_t command = htole16(PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	int device;
+
+	device = ioctl(group, VFIO_GROUP_GET_DEVICE_FD,
+		       getenv("VFIO_TCE_DEVICE"));
+	if (device < 0)
+		return -1;
+	if (ioctl(device, VFIO_DEVICE_GET_REGION_INFO, &region) ||
+	    pwrite(device, &command, 2, region.offset + PCI_COMMAND) != 2)
+		return -1;
+	region.index = VFIO_PCI_BAR0_REGION_INDEX;
+	if (ioctl(device, VFIO_DEVICE_GET_REGION_INFO, &region))
+		return -1;
+	*edu = mmap(NULL, EDU_REGISTERS, PROT_READ | PROT_WRITE, MAP_SHARED,
+		    device, region.offset);
+	return *edu == MAP_FAILED ? -1 : device;
+}
+
+TEST_F(tce, moves_data)
+{
+	const int c = self->container;
+	unsigned char *mem = self->memory;
+	uint64_t start, end;
+
+	self->device = open_device(self->group, &self->edu);
+	ASSERT_LE(0, self->device);
+	ASSERT_EQ(0, create(c, TCE_SHIFT, WINDOW, 2, &start));
+	end = start + WINDOW;
+	ASSERT_EQ(0, map(c, mem, start, TCE));
+	ASSERT_EQ(0, map(c, mem + TCE, end - TCE, TCE));
+	ASSERT_EQ(0, map(c, mem + 2 * TCE, MIB(64), TCE));
+	EXPECT_EQ(1, reaches(self->edu, mem, start));
+	EXPECT_EQ(1, reaches(self->edu, mem + 2 * TCE - EDU_LEN, end - EDU_LEN));
+	EXPECT_EQ(1, reaches(self->edu, mem + 2 * TCE, MIB(64)));
+	/* The first window is its own: its start is not the other one's. */
+	EXPECT_EQ(0, reaches(self->edu, mem, 0));
+	EXPECT_EQ(0, reaches(self->edu, mem, start + TCE));
+	EXPECT_EQ(0, reaches(self->edu, mem, end));
+	/* An index that lost its upper bits would be that of the start. */
+	EXPECT_EQ(0, reaches(self->edu, mem, start + GIB(1024)));
+	ASSERT_EQ(0, unmap(c, start, TCE));
+	EXPECT_EQ(0, reaches(self->edu, mem, start));
+	ASSERT_EQ(0, map(c, mem + 3 * TCE, start, TCE));
+	EXPECT_EQ(1, reaches(self->edu, mem + 3 * TCE, start));
+	ASSERT_EQ(0, remove_window(c, start));
+	EXPECT_EQ(0, reaches(self->edu, mem + 3 * TCE, start));
+	EXPECT_EQ(1, reaches(self->edu, mem + 2 * TCE, MIB(64)));
+}
+
+TEST_HARNESS_MAIN
