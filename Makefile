@@ -64,7 +64,7 @@ help:
 	@echo 'make distclean       clean, and remove the cache of downloads'
 	@echo
 	@echo 'MACHINE=<m>,...|all  the machines: q35 (default), masks, dmar, rmrr, grow,'
-	@echo '                     power9, tces, vfio, power8, pseries'
+	@echo '                     crash, power9, tces, vfio, power8, pseries'
 	@echo 'MODE=<mode>,...|all  its modes for make run (default the main one)'
 	@echo 'T=<suite>,...        the suites of make test (default all; T=list names them)'
 	@echo 'ACCEL=auto|kvm|tcg   how QEMU runs the machine (default auto)'

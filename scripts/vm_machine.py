@@ -45,6 +45,7 @@ class Mode:
     firmware: object = None     # changes the ACPI tables before the boot
     bounce: str = None      # "no": nothing may be bounced, "yes": something is
     iommu: bool = True      # the machine has one
+    crash: bool = False     # a second kernel starts where the first one dies
     windows: bool = False   # each device's windows are checked
     shared: bool = False    # the cards share windows, in one IOMMU group
     vtd: str = ""           # properties of the IOMMU
@@ -91,6 +92,19 @@ def blockdevs(images):
         args += ["-blockdev", f"driver=raw,node-name=disk-{role},"
                  "cache.no-flush=on,file.driver=file,"
                  f"file.filename={path.replace(',', ',,')}"]
+    return args
+
+
+def read_only_disks(files):
+    """A disk for each, with its name as serial number."""
+    args = []
+    for slot, (name, path) in enumerate(files.items(), 0x1c):
+        path = str(path).replace(",", ",,")
+        args += ["-blockdev", f"driver=raw,node-name={name},read-only=on,"
+                 f"file.driver=file,file.filename={path}",
+                 "-device", f"virtio-blk-pci,bus=pcie.0,addr={slot:x},"
+                 f"drive={name},serial={name},disable-legacy=on,"
+                 "iommu_platform=on"]
     return args
 
 

@@ -106,6 +106,25 @@ GROW = two_devices(
     required=(*DISK, "edu32.run", "edu32.grown.streaming-above-4g",
               "edu32.grown.streaming-above-mask"))
 
+# --- a crash ---------------------------------------------------------------
+
+
+def crash(words, what, domain):
+    """A mode in which a second kernel finds the IOMMU translating."""
+    return Mode(f"{words} crashkernel=256M rig.mib=8",
+                f"the kernel after a crash, {what}", domain, crash=True,
+                says=(r"DMAR: Translation already enabled",
+                      r"Copied translation tables from previous kernel"),
+                known_log=(r"Kernel panic - not syncing: sysrq triggered",
+                           r"Call Trace:"))
+
+
+CRASH = two_devices(
+    "crash", {"pt": crash("iommu=pt", "pass-through", "identity"),
+              "lazy": crash("iommu.strict=0", "translated", "DMA-FQ")},
+    memory="5G", plan="crash",
+    required=("crash.translated", "crash.load", *DISK, "edu32.run"))
+
 # --- every mask -------------------------------------------------------------
 
 BITS = (28, 30, 32, 36, 40, 64)
@@ -237,4 +256,4 @@ GROUPS = Machine(
     plan="group",
 )
 
-ALL = (DMAR, RMRR, GROW, MASKS, GROUPS)
+ALL = (DMAR, RMRR, GROW, CRASH, MASKS, GROUPS)
