@@ -404,20 +404,6 @@ static bool arena_dirty(struct iova_arenas *as, struct iova_arena *a)
 	return true;
 }
 
-/* Others look at the sum without the lock, see arenas_wait(). */
-static void pool_add_waiting(struct iova_arena *a, int n)
-{
-	unsigned int *waiting = &a->pool->waiting[a->class];
-
-	WRITE_ONCE(*waiting, *waiting + n);
-}
-
-static void arena_add_waiting(struct iova_arena *a, int n)
-{
-	a->nr_waiting += n;
-	pool_add_waiting(a, n);
-}
-
 /* Take in what was given back; in lazy mode it waits for a flush. */
 static void arena_collect(struct iova_arenas *as, struct iova_arena *a)
 {
@@ -438,7 +424,8 @@ static void arena_collect(struct iova_arenas *as, struct iova_arena *a)
 	}
 	if (!n)
 		return;
-	arena_add_waiting(a, n);
+	a->nr_waiting += n;
+	a->pool->waiting[a->class] += n;
 	/* Deferred flushes may begin meanwhile, but not be missed. */
 	flush = arenas_flush(as);
 	if (flush)
@@ -461,7 +448,8 @@ static void arena_reap(struct iova_arenas *as, struct iova_arena *a)
 		waiting[i] = 0;
 	}
 	a->used -= a->nr_waiting;
-	arena_add_waiting(a, -a->nr_waiting);
+	a->pool->waiting[a->class] -= a->nr_waiting;
+	a->nr_waiting = 0;
 	a->cursor = 0;
 	a->longest = (1U << as->order) - a->used;
 }
@@ -493,6 +481,13 @@ static bool crosses_4g(struct iova_arenas *as, unsigned long pfn,
 {
 	return size <= as->last32 &&
 	       (pfn & ~as->last32) != ((pfn + size - 1) & ~as->last32);
+}
+
+/* There is more than this look has seen: in use, or it waits for a flush. */
+static void request_again(const struct iova_request *rq)
+{
+	if (rq->missed)
+		*rq->missed = true;
 }
 
 static bool tree_find_from(struct iova_arenas *as, unsigned long from,
@@ -564,7 +559,7 @@ static bool tree_reap(struct iova_arenas *as)
 		as->freed = range->next;
 		if (!as->freed)
 			as->last_freed = &as->freed;
-		WRITE_ONCE(as->nr_freed, as->nr_freed - 1);
+		as->nr_freed--;
 		as->nr_ranges--;
 		iova_tree_erase(&as->tree, range);
 		kfree(range);
@@ -599,6 +594,8 @@ static bool tree_alloc(struct iova_arenas *as, const struct iova_request *rq,
 			as->nr_ranges++;
 			return true;
 		}
+		if (as->freed)
+			request_again(rq);
 	}
 	kfree(range);
 	return false;
@@ -646,7 +643,7 @@ static void tree_free_later(struct iova_arenas *as, struct dma_flush *flush,
 		range->next = NULL;
 		*as->last_freed = range;
 		as->last_freed = &range->next;
-		WRITE_ONCE(as->nr_freed, as->nr_freed + 1);
+		as->nr_freed++;
 		tree_reap(as);
 		if (as->nr_freed < TREE_MAX_FREED)
 			return;
@@ -794,14 +791,14 @@ static void pool_add(struct iova_pool *pool, struct iova_arena *a)
 	a->pool = pool;
 	list_add(&a->node, &pool->arenas[a->class]);
 	pool->nr[a->class]++;
-	pool_add_waiting(a, a->nr_waiting);
+	pool->waiting[a->class] += a->nr_waiting;
 }
 
 static void pool_remove(struct iova_arena *a)
 {
 	list_del(&a->node);
 	a->pool->nr[a->class]--;
-	pool_add_waiting(a, -a->nr_waiting);
+	a->pool->waiting[a->class] -= a->nr_waiting;
 }
 
 static bool arena_serve(struct iova_arenas *as, struct iova_arena *a,
@@ -812,7 +809,11 @@ static bool arena_serve(struct iova_arenas *as, struct iova_arena *a,
 	if (arena_alloc(as, a, rq, pfn))
 		return true;
 	arena_refill(as, a);
-	return arena_alloc(as, a, rq, pfn);
+	if (arena_alloc(as, a, rq, pfn))
+		return true;
+	if (a->nr_waiting)
+		request_again(rq);
+	return false;
 }
 
 /* From one of the pool's arenas, which comes first then. */
@@ -828,6 +829,7 @@ static bool pool_alloc(struct iova_arenas *as, struct iova_pool *pool,
 		if (!left--) {
 			/* Those without room to the end */
 			list_rotate_to_front(&a->node, arenas);
+			request_again(rq);
 			return false;
 		}
 		if (arena_serve(as, a, rq, pfn)) {
@@ -886,8 +888,7 @@ static bool pool_steal(struct iova_arenas *as, struct iova_pool *pool,
 	if (!READ_ONCE(pool->nr[class]))
 		return false;
 	if (!pool_trylock(pool)) {
-		if (rq->missed)
-			*rq->missed = true;
+		request_again(rq);
 		return false;
 	}
 	ret = pool_alloc(as, pool, class, rq, pfn);
@@ -992,34 +993,6 @@ static bool alloc_below(struct iova_arenas *as, const struct iova_request *rq,
 	return rq->hard && steal_low(as, &low, pfn);
 }
 
-static bool pool_waits(struct iova_pool *pool)
-{
-	enum iova_class class;
-
-	for (class = 0; class < IOVA_CLASSES; class++) {
-		if (READ_ONCE(pool->waiting[class]))
-			return true;
-	}
-	return false;
-}
-
-/* After a look at all arenas: may there be more when a flush is over? */
-static bool arenas_wait(struct iova_arenas *as)
-{
-	unsigned int i;
-	int cpu;
-
-	for_each_possible_cpu(cpu) {
-		struct iova_cpu *owner = per_cpu_ptr(as->cpus, cpu);
-
-		for (i = 0; i < CPU_POOLS; i++) {
-			if (pool_waits(&owner->pool[i]))
-				return true;
-		}
-	}
-	return READ_ONCE(as->nr_freed);
-}
-
 static noinline bool alloc_slowly(struct iova_arenas *as,
 				  const struct iova_request *request,
 				  unsigned long *pfn)
@@ -1046,10 +1019,12 @@ static noinline bool alloc_slowly(struct iova_arenas *as,
 	 * that waits in its arena, and pools that they are in are passed over.
 	 */
 	flush = arenas_flush(as);
-	for (i = 0; i < 2 && flush && (missed || arenas_wait(as)); i++) {
+	for (i = 0; i < 2 && missed; i++) {
 		missed = false;
-		dma_flush_now(flush);
-		tree_reap_all(as);
+		if (flush) {
+			dma_flush_now(flush);
+			tree_reap_all(as);
+		}
 		if (alloc_below(as, &rq, pfn))
 			return true;
 	}

@@ -17,7 +17,7 @@ struct iova_arenas;
  * @order: 2^@order pages is the unit of @skew
  * @skew: the first page is @skew above a multiple of 2^@order pages
  * @hard: also flush, and take from other CPUs, rather than fail
- * @missed: the allocator's own: where to note that a pool was in use
+ * @missed: the allocator's own: where to note that another look may find more
  */
 struct iova_request {
 	unsigned long size;

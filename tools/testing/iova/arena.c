@@ -248,6 +248,46 @@ static void only_in_tree(void)
 	space_exit(&s);
 }
 
+/* At the second allocation of memory, all that waits is flushed and found. */
+static void flush_and_find(void)
+{
+	static unsigned int n;
+	struct iova_request rq = { .size = 1, .limit = ULONG_MAX };
+	unsigned int i;
+
+	if (++n < 2)
+		return;
+	shim_in_alloc = NULL;
+	dma_flush_now(&s.flush);
+	shim_cpu = 1;
+	for (i = 0; i < 20; i++)
+		space_alloc(&s, &rq);
+	shim_cpu = 0;
+}
+
+/* What waited while it was looked at need not wait any more afterwards. */
+static void flushed_meanwhile(void)
+{
+	struct iova_request rq = { .size = 1, .limit = ULONG_MAX,
+				   .hard = true };
+	unsigned long i;
+
+	space_init(&s, SZ_1M, 1, 4095);
+	space_defer(&s, 100000);
+	while (space_alloc(&s, &rq))
+		;
+	for (i = 0; i < s.nr; ) {
+		if (s.allocs[i].pfn >> arenas_order(s.as) == 40)
+			space_free(&s, i);
+		else
+			i++;
+	}
+	shim_in_alloc = flush_and_find;
+	CHECK(space_alloc(&s, &rq), "%lu pages are in use", s.pages);
+	CHECK(!shim_in_alloc, "no flush meanwhile");
+	space_exit(&s);
+}
+
 static unsigned long limited(void)
 {
 	struct iova_arena_stats stats;
@@ -710,6 +750,7 @@ const struct test arena_tests[] = {
 	{ "arenas: allocations within a flush", within_flush },
 	{ "arenas: a flush is put off", put_off },
 	{ "arenas: room in the tree only", only_in_tree },
+	{ "arenas: flushed meanwhile", flushed_meanwhile },
 	{ "arenas: the last one", last_arena },
 	{ "arenas: a space is filled by ranges of one size", sizes_fill },
 	{ "arenas: a full space, strict", exhaust_strict },
