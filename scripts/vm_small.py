@@ -164,6 +164,7 @@ BOUNCING = {
               *(f"{card}.mask-change" for card in CARDS)),
     "known_log": (r"swiotlb addr \S+ overflow \(mask [37]?f{6,7},",),
 }
+FULL_WINDOW = tuple(f"edu{bits}.full-window" for bits in (28, 30, 32))
 MASKS = Machine(
     name="masks",
     memory="6G",
@@ -175,12 +176,12 @@ MASKS = Machine(
                        "translated, flush at each unmap", "DMA", bounce="no"),
         "pt": Mode("iommu=pt rig.mib=8", "pass-through", "identity",
                    bounce="no", windows=True,
-                   ran=("edu32.in-flight", "edu32.full-window",
+                   ran=("edu32.in-flight", *FULL_WINDOW,
                         "edu28.type-stays")),
         "pt-noforce": Mode("iommu=pt iommu.strict=1 swiotlb=noforce rig.mib=8",
                            "pass-through, strict, swiotlb forbidden",
                            "identity", bounce="no", windows=True,
-                           ran=("edu32.in-flight", "edu32.full-window",
+                           ran=("edu32.in-flight", *FULL_WINDOW,
                                 "edu28.type-stays")),
         "pt-far": Mode("iommu=pt rig.mib=8",
                        "pass-through, memory may come beyond 40 bits",
