@@ -43,8 +43,7 @@ enum soft_iommu_mode {
  *	group's mutex held; an error is the result of that; may be NULL
  *
  * All of this belongs to the domain, of which the first device of a group
- * decides, except @dma_bits, @low_first, @reserved, @caps and
- * @attach.
+ * decides, except @dma_bits, @low_first, @reserved, @caps and @attach.
  */
 struct soft_iommu_config {
 	enum soft_iommu_mode mode;

@@ -130,7 +130,7 @@ void __clear_bit_unlock(long nr, unsigned long *map);
 #define preempt_enable()	((void)shim_nr_locks--)
 #define cpu_relax()		sched_yield()
 
-/* Interrupts: called where a lock that leaves them on is taken and released. */
+/* What an interrupt does, at any of these places */
 extern __thread void (*shim_interrupt)(void);
 /* Only at allocations */
 extern void (*shim_in_alloc)(void);
