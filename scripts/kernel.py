@@ -6,8 +6,8 @@ import os
 import re
 import shutil
 
-from common import (CACHE, JOBS, LINUX, OUT, TOP, Failure, load, logged, run,
-                    say, step, store, tail_of)
+from common import (CACHE, JOBS, LINUX, OUT, TOP, Failure, load, lock, logged,
+                    run, say, step, store, tail_of)
 
 CONFIGS = TOP / "configs"
 # Prefixes of compilers for other machines than this one.
@@ -87,6 +87,10 @@ class Build:
             f"{k}={v}\n" if v != "n" else f"# {k} is not set\n"
             for k, v in merged.items())
 
+    def alone(self):
+        """Keep others out of the build directory."""
+        return lock(self.dir.with_name(f"{self.name}.lock"))
+
     def command(self, *args):
         """A make command for this build."""
         return ["make", "-C", self.tree, f"O={self.dir}",
@@ -142,7 +146,11 @@ class Build:
 
     def make(self, *targets):
         """Build; quickly done when nothing changed since the last time."""
-        targets = targets or TARGETS[self.arch]
+        with self.alone():
+            self.make_alone(targets or TARGETS[self.arch])
+
+    def make_alone(self, targets):
+        """Build while no one else works in the directory."""
         record = self.dir / "dma-windows-build.json"
         state = self.state(targets)
         if load(record) == state:
@@ -158,8 +166,12 @@ class Build:
                           + tail_of(log))
         store(record, state)
 
-    def object(self, *objects, options=(), name=None):
+    def object(self, *objects, options=(), name=None, again=False):
         """Build single objects; returns the exit code and the log."""
-        self.configure()
-        return logged(name or f"{self.name}-objects",
-                      *self.command(*options, *objects), env=environment())
+        with self.alone():
+            for obj in objects if again else ():
+                (self.dir / obj).unlink(missing_ok=True)
+            self.configure()
+            return logged(name or f"{self.name}-objects",
+                          *self.command(*options, *objects),
+                          env=environment())

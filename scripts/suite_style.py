@@ -154,11 +154,10 @@ def sparse(names):
     """Compile the new files with sparse and W=1; returns the log."""
     build = kernel.Build("q35")
     objects = [n[:-2] + ".o" for n in names if not foreign(n)]
-    for obj in objects:
-        (build.dir / obj).unlink(missing_ok=True)
     flags = ("-k", "C=2", "W=1", f"CHECK={SPARSE}")
     with step("sparse"):
-        _, log = build.object(*objects, options=flags, name="sparse")
+        _, log = build.object(*objects, options=flags, name="sparse",
+                              again=True)
     return log
 
 

@@ -11,6 +11,7 @@ import subprocess
 import tarfile
 from pathlib import Path
 
+import suite_ahead
 import suite_emulator
 from common import CACHE, LINUX, OUT, TOP, run, sha256, store
 
@@ -37,7 +38,7 @@ def suite(done):
             ("refresh writes edits back", refresh),
             ("make clean keeps files that are not ours", clean),
             ("the judge of a boot notices what it should", judge),
-            *suite_emulator.TESTS):
+            *suite_ahead.TESTS, *suite_emulator.TESTS):
         done.check("tools", name, func)
     shutil.rmtree(WORK)
 

@@ -64,7 +64,7 @@ def build_um(config):
     build.dir.mkdir(parents=True, exist_ok=True)
     wanted = build.dir / "wanted.config"
     wanted.write_text(build.fragment, encoding="utf-8")
-    with step(f"kernel {build.name}"):
+    with build.alone(), step(f"kernel {build.name}"):
         code, log = logged(
             build.name, tool(), "build", f"--jobs={JOBS}",
             f"--kunitconfig={wanted}", f"--build_dir={build.dir}",
@@ -157,4 +157,11 @@ SUITES = {
     "kcsan": suite_kcsan.suite,
     "options": options_off,
     "dispatch": bench,
+}
+
+# The kernels that they build, and in which order.
+KERNELS = {
+    "kunit": tuple(dict.fromkeys(config for _, config, *_ in KUNIT_RUNS)),
+    "kcsan": ("kcsan",),
+    "options": ("q35",),
 }

@@ -37,7 +37,7 @@ class Mode:
     what: str               # for people
     domain: str             # type of every device's IOMMU domain, or None
     says: tuple = ()        # patterns that the kernel log has just once
-    slow: bool = False      # a kernel that takes three times as long
+    slow: bool = False      # a kernel that takes four times as long
     kunit: bool = False     # the kernel's own tests run, at boot and after
     layers: tuple = ()      # (vendor:device, layers): what dma_layers= says
     known: tuple = ()       # results in which the stock kernel fails as well

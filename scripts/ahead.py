@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What suites build, and building it before they are there.
+
+Boots and most checks leave a part of the processors unused.
+"""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+
+import suites
+from common import LOGS, TOP
+from vm_all import MACHINES
+from vm_machine import board_of, config_of
+
+
+def config(name):
+    """The kernel that a machine boots."""
+    machine, _, mode = name.partition("-")
+    return config_of(MACHINES[machine], mode)
+
+
+def needs(names):
+    """What suites build: (kernel configurations, programs of QEMU)."""
+    configs, programs = {}, {}
+    for name in names:
+        if name in suites.SUITES:
+            configs |= dict.fromkeys(suites.KERNELS.get(name, ()))
+            continue
+        configs[config(name)] = None
+        board = board_of(MACHINES[name.partition("-")[0]])
+        if board.built:
+            programs[board.qemu] = None
+    return list(configs), list(programs)
+
+
+def in_order(names):
+    """Machines that share a kernel together, so that others get ready."""
+    order, _ = needs(names)
+    return sorted(names, key=lambda name: -1 if name in suites.SUITES
+                  else order.index(config(name)))
+
+
+@contextlib.contextmanager
+def building(names):
+    """Build what later suites need, in what time the earlier ones leave."""
+    idle = ["chrt", "--idle", "0"] if shutil.which("chrt") else ["nice"]
+    LOGS.mkdir(parents=True, exist_ok=True)
+    jobs = []
+    with open(LOGS / "ahead.log", "w", encoding="utf-8") as log:
+        for now, later in zip(needs(names[:1]), needs(names)):
+            if wanted := [name for name in later if name not in now]:
+                # Its session stays ours: priorities count within one.
+                jobs.append(subprocess.Popen(
+                    [*idle, TOP / "scripts/build-ahead", *wanted],
+                    stdin=subprocess.DEVNULL, stdout=log,
+                    stderr=subprocess.STDOUT, process_group=0))
+        try:
+            yield
+        finally:
+            for job in jobs:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(job.pid, signal.SIGTERM)
+                job.wait()

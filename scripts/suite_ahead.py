@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Tests of what builds kernels before their suites are there."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from unittest import mock
+
+from common import OUT
+
+# A build that never ends, and starts another process as make would.
+BUILD = """#!/bin/sh
+sleep 1000 &
+echo $! "$@" >"$(dirname "$0")/there"
+wait
+"""
+
+
+def order():
+    """Each kernel once, in the order of need; machines of one together."""
+    import ahead        # needs suites, which need us
+    names = ["kunit", "q35-lazy", "q35-debug", "crash-pt", "power9-bypass"]
+    found = ahead.needs(names), ahead.in_order(names)
+    wanted = ((["um", "um-up", "q35", "q35-debug", "power"],
+               ["qemu-system-ppc64"]),
+              ["kunit", "q35-lazy", "crash-pt", "q35-debug", "power9-bypass"])
+    return None if found == wanted else f"{found}"
+
+
+def stopped():
+    """What the last suite left unbuilt does not go on after it."""
+    import ahead
+    top = OUT / "tmp/tools/ahead"
+    script = top / "scripts/build-ahead"
+    script.parent.mkdir(parents=True)
+    script.write_text(BUILD, encoding="utf-8")
+    script.chmod(0o755)
+    there = script.with_name("there")
+    with (mock.patch.multiple(ahead, TOP=top, LOGS=top),
+          ahead.building(["q35-lazy", "q35-debug"])):
+        limit = time.monotonic() + 10
+        while not there.exists() or not there.read_text(encoding="utf-8"):
+            if time.monotonic() > limit:
+                return "nothing was built"
+            time.sleep(0.01)
+    child, *names = there.read_text(encoding="utf-8").split()
+    if names != ["q35-debug"]:
+        return f"built: {names}"
+    limit = time.monotonic() + 10
+    while runs(child):
+        if time.monotonic() > limit:
+            return "it still runs"
+        time.sleep(0.01)
+    return None
+
+
+def runs(pid):
+    """Is there such a process, and is it more than a zombie?"""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
+
+
+def waits():
+    """Two builds never work in one directory at a time."""
+    import kernel
+    build = kernel.Build("q35", where=OUT / "tmp/tools/alone/build")
+    code = ("import sys; sys.path.insert(0, sys.argv[1]); import common\n"
+            "with common.lock(sys.argv[2]): print('in')")
+    with build.alone():
+        other = subprocess.Popen(
+            [sys.executable, "-B", "-c", code, sys.path[0],
+             build.dir.with_name("build.lock")], text=True,
+            stdout=subprocess.PIPE)
+        first = other.stdout.readline()
+    rest, _ = other.communicate(timeout=10)
+    return None if "waiting" in first and rest == "in\n" else first + rest
+
+
+TESTS = (
+    ("builds ahead have the order of the suites", order),
+    ("builds ahead end with the suites", stopped),
+    ("builds of one directory wait for each other", waits),
+)
