@@ -12,7 +12,8 @@ static dma_addr_t base_direct_map_phys(struct device *dev, phys_addr_t phys,
 				       enum dma_data_direction dir,
 				       unsigned long attrs)
 {
-	return dma_direct_map_phys(dev, phys, size, dir, attrs, true);
+	return dma_direct_map_phys(dev, phys, size, dir, attrs,
+				   dma_deciding_mask(dev));
 }
 
 static void base_direct_unmap_phys(struct device *dev, dma_addr_t addr,
@@ -34,6 +35,14 @@ static void base_direct_sync_single_for_device(struct device *dev,
 					       enum dma_data_direction dir)
 {
 	dma_direct_sync_single_for_device(dev, addr, size, dir);
+}
+
+static int base_direct_map_sg(struct device *dev, struct scatterlist *sg,
+			      int nents, enum dma_data_direction dir,
+			      unsigned long attrs)
+{
+	return dma_direct_map_sg(dev, sg, nents, dir, attrs,
+				 dma_deciding_mask(dev));
 }
 
 static void base_direct_unmap_sg(struct device *dev, struct scatterlist *sg,
@@ -66,7 +75,7 @@ const struct dma_map_ops dma_base_direct_ops = {
 	.get_sgtable		= dma_direct_get_sgtable,
 	.map_phys		= base_direct_map_phys,
 	.unmap_phys		= base_direct_unmap_phys,
-	.map_sg			= dma_direct_map_sg,
+	.map_sg			= base_direct_map_sg,
 	.unmap_sg		= base_direct_unmap_sg,
 	.sync_single_for_cpu	= base_direct_sync_single_for_cpu,
 	.sync_single_for_device	= base_direct_sync_single_for_device,

@@ -41,6 +41,14 @@ static const struct dma_map_ops *dma_layer_base(struct dma_layer *layer,
 	return base;
 }
 
+/* Read once for each mapping: it may change meanwhile. */
+static u64 dma_layer_mask(struct dma_layer *layer)
+{
+	const u64 *mask = layer->dev->dma_mask;
+
+	return mask ? READ_ONCE(*mask) : 0;
+}
+
 static const struct dma_map_ops *dma_layer_map_base(struct dma_layer *layer)
 {
 	return dma_layer_base(layer, dma_get_mask(layer->dev));
@@ -72,7 +80,8 @@ void *dma_below_alloc(struct dma_layer *layer, size_t size, dma_addr_t *handle,
 		      gfp_t gfp, unsigned long attrs)
 {
 	struct dma_layer *next = dma_layer_next(layer, LAYER_OP(alloc));
-	const struct dma_map_ops *ops;
+	const struct dma_map_ops *ops, *base;
+	void *vaddr;
 
 	if (next)
 		return next->type->ops->alloc(next, size, handle, gfp, attrs);
@@ -82,7 +91,12 @@ void *dma_below_alloc(struct dma_layer *layer, size_t size, dma_addr_t *handle,
 		ops = dma_layer_alloc_base(layer);
 	if (!ops->alloc)
 		return NULL;
-	return ops->alloc(layer->dev, size, handle, gfp, attrs);
+	vaddr = ops->alloc(layer->dev, size, handle, gfp, attrs);
+	/* As in dma_alloc_attrs(), what has a bypass is another way. */
+	base = dma_path_of_layer(layer)->base;
+	if (!vaddr && base != ops && base->alloc)
+		vaddr = base->alloc(layer->dev, size, handle, gfp, attrs);
+	return vaddr;
 }
 EXPORT_SYMBOL_GPL(dma_below_alloc);
 
@@ -131,7 +145,8 @@ struct page *dma_below_alloc_pages(struct dma_layer *layer, size_t size,
 				   enum dma_data_direction dir, gfp_t gfp)
 {
 	struct dma_layer *next = dma_layer_next(layer, LAYER_OP(alloc_pages_op));
-	const struct dma_map_ops *ops;
+	const struct dma_map_ops *ops, *base;
+	struct page *page;
 
 	if (next)
 		return next->type->ops->alloc_pages_op(next, size, handle, dir,
@@ -139,7 +154,11 @@ struct page *dma_below_alloc_pages(struct dma_layer *layer, size_t size,
 	ops = dma_layer_alloc_base(layer);
 	if (!ops->alloc_pages_op)
 		return NULL;
-	return ops->alloc_pages_op(layer->dev, size, handle, dir, gfp);
+	page = ops->alloc_pages_op(layer->dev, size, handle, dir, gfp);
+	base = dma_path_of_layer(layer)->base;
+	if (!page && base != ops && base->alloc_pages_op)
+		page = base->alloc_pages_op(layer->dev, size, handle, dir, gfp);
+	return page;
 }
 EXPORT_SYMBOL_GPL(dma_below_alloc_pages);
 
@@ -326,17 +345,19 @@ dma_addr_t dma_below_map_phys(struct dma_layer *layer, phys_addr_t phys,
 {
 	struct dma_layer *next = dma_layer_next(layer, LAYER_OP(map_phys));
 	const struct dma_map_ops *ops;
+	u64 mask;
 
 	if (next)
 		return next->type->ops->map_phys(next, phys, size, dir, attrs);
-	ops = dma_layer_map_base(layer);
-	if (!(attrs & (DMA_ATTR_MMIO | DMA_ATTR_CC_SHARED)) &&
-	    arch_dma_map_phys_direct(layer->dev, phys + size))
-		ops = &dma_base_direct_ops;
+	mask = dma_layer_mask(layer);
+	ops = dma_layer_base(layer, mask);
+	if (ops == &dma_base_direct_ops ||
+	    (!(attrs & (DMA_ATTR_MMIO | DMA_ATTR_CC_SHARED)) &&
+	     arch_dma_map_phys_direct(layer->dev, phys + size, mask)))
+		return dma_direct_map_phys(layer->dev, phys, size, dir, attrs,
+					   mask);
 	/* As in dma_map_phys(), only direct mapping takes shared memory. */
-	if ((attrs & DMA_ATTR_CC_SHARED) && ops != &dma_base_direct_ops)
-		return DMA_MAPPING_ERROR;
-	if (!ops->map_phys)
+	if ((attrs & DMA_ATTR_CC_SHARED) || !ops->map_phys)
 		return DMA_MAPPING_ERROR;
 	return ops->map_phys(layer->dev, phys, size, dir, attrs);
 }
@@ -390,12 +411,16 @@ int dma_below_map_sg(struct dma_layer *layer, struct scatterlist *sg,
 {
 	struct dma_layer *next = dma_layer_next(layer, LAYER_OP(map_sg));
 	const struct dma_map_ops *ops;
+	u64 mask;
 
 	if (next)
 		return next->type->ops->map_sg(next, sg, nents, dir, attrs);
-	ops = dma_layer_map_base(layer);
-	if (arch_dma_map_sg_direct(layer->dev, sg, nents))
-		ops = &dma_base_direct_ops;
+	mask = dma_layer_mask(layer);
+	ops = dma_layer_base(layer, mask);
+	if (ops == &dma_base_direct_ops ||
+	    arch_dma_map_sg_direct(layer->dev, sg, nents, mask))
+		return dma_direct_map_sg(layer->dev, sg, nents, dir, attrs,
+					 mask);
 	return ops->map_sg(layer->dev, sg, nents, dir, attrs);
 }
 EXPORT_SYMBOL_GPL(dma_below_map_sg);
