@@ -10,16 +10,16 @@
  */
 #define pr_fmt(fmt) "PowerNV: " fmt
 
+#include <kunit/static_stub.h>
+#include <kunit/visibility.h>
 #include <linux/dma-mapping.h>
 #include <linux/init.h>
 #include <linux/iommu-words.h>
 #include <linux/memblock.h>
-#include <linux/memory.h>
 #include <linux/mmzone.h>
 #include <linux/mutex.h>
 
 #include <asm/iommu.h>
-#include <asm/machdep.h>
 #include <asm/opal.h>
 #include <asm/pci-bridge.h>
 #include <asm/ppc-pci.h>
@@ -50,36 +50,57 @@ DEFINE_IOMMU_WORDS(pnv_iommu_words) = {
 };
 
 /* That a call is there does not mean that the PHB knows the option. */
-static s64 pnv_window_option(struct pnv_phb *phb, bool at_4gb)
+VISIBLE_IF_KUNIT s64 pnv_set_option(struct pnv_phb *phb, bool at_4gb)
+{
+	KUNIT_STATIC_STUB_REDIRECT(pnv_set_option, phb, at_4gb);
+	if (!opal_check_token(OPAL_PHB_SET_OPTION))
+		return OPAL_UNSUPPORTED;
+	return opal_phb_set_option(phb->opal_id, OPAL_PHB_OPTION_TVE1_4GB,
+				   at_4gb);
+}
+
+VISIBLE_IF_KUNIT s64 pnv_get_option(struct pnv_phb *phb, bool *at_4gb)
 {
 	__be64 now = 0;
 	s64 rc;
 
-	if (!opal_check_token(OPAL_PHB_SET_OPTION) ||
-	    !opal_check_token(OPAL_PHB_GET_OPTION))
+	KUNIT_STATIC_STUB_REDIRECT(pnv_get_option, phb, at_4gb);
+	if (!opal_check_token(OPAL_PHB_GET_OPTION))
 		return OPAL_UNSUPPORTED;
-	rc = opal_phb_set_option(phb->opal_id, OPAL_PHB_OPTION_TVE1_4GB,
-				 at_4gb);
-	if (rc != OPAL_SUCCESS)
-		return rc;
 	rc = opal_phb_get_option(phb->opal_id, OPAL_PHB_OPTION_TVE1_4GB, &now);
-	if (rc == OPAL_SUCCESS && be64_to_cpu(now) != at_4gb)
-		rc = OPAL_WRONG_STATE;
+	*at_4gb = be64_to_cpu(now);
 	return rc;
 }
 
-/* Map memory with whole TCEs: where it begins or ends within one, more. */
-static int pnv_window_map(struct iommu_table *tbl, u64 start, u64 end)
+VISIBLE_IF_KUNIT s64 pnv_window_option(struct pnv_phb *phb, bool at_4gb)
 {
-	unsigned long page = start >> tbl->it_page_shift;
+	bool now;
+	s64 rc;
 
-	for (; page << tbl->it_page_shift < end; page++) {
+	rc = pnv_set_option(phb, at_4gb);
+	if (rc == OPAL_SUCCESS)
+		rc = pnv_get_option(phb, &now);
+	if (rc == OPAL_SUCCESS && now != at_4gb)
+		rc = OPAL_WRONG_STATE;
+	/* Windows at bit 59 must not meet it half set. */
+	if (rc != OPAL_SUCCESS && at_4gb)
+		pnv_set_option(phb, false);
+	return rc;
+}
+
+/*
+ * Map what is memory and what may become memory, in whole TCEs. A device can
+ * reach no more than at bit 59, where there is no table.
+ */
+static int pnv_window_map_all(struct iommu_table *tbl)
+{
+	unsigned long page;
+
+	for (page = 0; page < tbl->it_size; page++) {
 		unsigned long hpa = page << tbl->it_page_shift;
 		enum dma_data_direction dir = DMA_BIDIRECTIONAL;
 		int err;
 
-		if (page >= tbl->it_size)
-			return -ERANGE;
 		err = pnv_tce_xchg(tbl, tbl->it_offset + page, &hpa, &dir);
 		if (err)
 			return err;
@@ -89,20 +110,17 @@ static int pnv_window_map(struct iommu_table *tbl, u64 start, u64 end)
 
 static struct iommu_table *pnv_window_table(struct pnv_phb *phb)
 {
-	u64 size = roundup_pow_of_two(memory_hotplug_max()), start, end, i;
+	u64 size = roundup_pow_of_two(memory_hotplug_max());
 	unsigned int shift = pnv_window_shift(pnv_ioda_parse_tce_sizes(phb));
 	struct iommu_table *tbl;
 	unsigned int levels;
-	int err = 0;
 
 	levels = pnv_tce_levels(ilog2(pnv_tce_span(PNV_WINDOW_AT_4GB, size)) -
 				shift, PAGE_SHIFT + MAX_PAGE_ORDER);
 	if (pnv_pci_ioda2_new_table(phb->hose->node, PNV_WINDOW_AT_4GB, shift,
 				    size, levels, false, &tbl))
 		return NULL;
-	for_each_mem_range(i, &start, &end)
-		err = err ?: pnv_window_map(tbl, start, end);
-	if (!err)
+	if (!pnv_window_map_all(tbl))
 		return tbl;
 	iommu_tce_table_put(tbl);
 	return NULL;
@@ -134,19 +152,22 @@ void __init pnv_window_init(struct pnv_phb *phb)
 	s64 rc;
 
 	rc = pnv_window_option(phb, false);
+	if (rc != OPAL_SUCCESS && rc != OPAL_UNSUPPORTED)
+		pr_warn("PHB#%x: where DMA windows are cannot be said: %s (%lld)\n",
+			phb->hose->global_number, pnv_window_refused(rc), rc);
 	if (pnv_bypass_mode != PNV_BYPASS_AT_4GB)
 		return;
-	tbl = pnv_window_table(phb);
-	if (!tbl) {
-		pr_warn_once("iommu_bypass: no memory for a table, DMA windows stay at bit 59\n");
-		return;
-	}
 	if (rc == OPAL_SUCCESS)
 		rc = pnv_window_option(phb, true);
 	if (rc != OPAL_SUCCESS) {
-		iommu_tce_table_put(tbl);
 		pr_warn_once("iommu_bypass: %s (%lld), DMA windows stay at bit 59\n",
 			     pnv_window_refused(rc), rc);
+		return;
+	}
+	tbl = pnv_window_table(phb);
+	if (!tbl) {
+		pnv_window_option(phb, false);
+		pr_warn_once("iommu_bypass: no memory for a table, DMA windows stay at bit 59\n");
 		return;
 	}
 	phb->window_tbl = tbl;
@@ -168,17 +189,21 @@ void pnv_window_shutdown(struct pnv_phb *phb)
 /**
  * pnv_window_restore - set again what a reset of the whole PHB has cleared
  * @phb: a PHB that does no DMA yet
+ *
+ * Return: OPAL_SUCCESS, or why the PHB cannot be used: the tables of its PEs
+ * are made for a window at 4 GB.
  */
-void pnv_window_restore(struct pnv_phb *phb)
+s64 pnv_window_restore(struct pnv_phb *phb)
 {
 	s64 rc;
 
 	if (!phb->window_tbl)
-		return;
+		return OPAL_SUCCESS;
 	rc = pnv_window_option(phb, true);
 	if (rc != OPAL_SUCCESS)
 		pr_err("PHB#%x: no DMA window at 4 GB after reset: %s (%lld)\n",
 		       phb->hose->global_number, pnv_window_refused(rc), rc);
+	return rc;
 }
 
 /* Does the table that all PEs share serve this one? */
@@ -216,41 +241,20 @@ bool pnv_window_set(struct pnv_ioda_pe *pe, bool enable)
 	return done;
 }
 
-#ifdef CONFIG_MEMORY_HOTPLUG
-/* It stays mapped when it goes: what nobody owns, nobody has mapped. */
-static int pnv_window_memory(struct notifier_block *nb, unsigned long action,
-			     void *data)
+/**
+ * pnv_window_limit - how far the devices of a PE see memory directly
+ * @pe: the PE
+ *
+ * There is room for all memory that the firmware knows of.
+ *
+ * Return: the last address of the window at 4 GB, or 0 if that is not where
+ * the PE has its window.
+ */
+u64 pnv_window_limit(struct pnv_ioda_pe *pe)
 {
-	struct memory_notify *memory = data;
-	struct pci_controller *hose;
-	struct pnv_phb *phb;
-	int err = 0;
+	struct iommu_table *tbl = pe->phb->window_tbl;
 
-	if (action != MEM_GOING_ONLINE)
-		return NOTIFY_OK;
-	list_for_each_entry(hose, &hose_list, list_node) {
-		phb = hose->private_data;
-		if (err || !phb || !phb->window_tbl)
-			continue;
-		err = pnv_window_map(phb->window_tbl,
-				     PFN_PHYS(memory->start_pfn),
-				     PFN_PHYS(memory->start_pfn +
-					      memory->nr_pages));
-		opal_pci_tce_kill(phb->opal_id, OPAL_PCI_TCE_KILL_ALL, 0, 0, 0,
-				  0);
-	}
-	return notifier_from_errno(err);
-}
-
-static struct notifier_block pnv_window_memory_nb = {
-	.notifier_call = pnv_window_memory,
-};
-
-static int __init pnv_window_watch_memory(void)
-{
-	if (pnv_bypass_mode != PNV_BYPASS_AT_4GB)
+	if (!tbl || pe->tce_bypass_base != PNV_WINDOW_AT_4GB)
 		return 0;
-	return register_memory_notifier(&pnv_window_memory_nb);
+	return ((tbl->it_offset + tbl->it_size) << tbl->it_page_shift) - 1;
 }
-machine_subsys_initcall(powernv, pnv_window_watch_memory);
-#endif
