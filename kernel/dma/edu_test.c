@@ -375,6 +375,41 @@ static int edu_streaming_above(struct edu *edu)
 	return err;
 }
 
+/* Leaves enough for others, and does nothing where all memory is below. */
+static bool edu_may_search(void)
+{
+	struct sysinfo info;
+
+	si_meminfo(&info);
+	return (u64)info.totalram * info.mem_unit > SZ_4G &&
+	       (u64)info.freeram * info.mem_unit > SZ_512M;
+}
+
+/* Where no zone begins at 4 GiB, what lies below is held until one is above. */
+static int edu_streaming_search(struct edu *edu)
+{
+	static DEFINE_MUTEX(search);
+	struct page *page, *next;
+	LIST_HEAD(held);
+	int err;
+
+	guard(mutex)(&search);
+	do {
+		page = edu_may_search() ?
+			alloc_pages(GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN,
+				    MAX_PAGE_ORDER) : NULL;
+		if (page)
+			list_add(&page->lru, &held);
+	} while (page && page_to_phys(page) < SZ_4G);
+	if (page)
+		err = edu_round_trip(edu, page, 0, EDU_MAX);
+	else
+		err = edu_fail(edu, EDU_SKIP, "no memory above 4 GiB");
+	list_for_each_entry_safe(page, next, &held, lru)
+		__free_pages(page, MAX_PAGE_ORDER);
+	return err;
+}
+
 static int edu_streaming_4g(struct edu *edu)
 {
 	struct page *page = edu_block_high();
@@ -383,7 +418,7 @@ static int edu_streaming_4g(struct edu *edu)
 	if (!page)
 		return -ENOMEM;
 	if (page_to_phys(page) < SZ_4G)
-		err = edu_fail(edu, EDU_SKIP, "no memory above 4 GiB");
+		err = edu_streaming_search(edu);
 	else
 		err = edu_round_trip(edu, page, 0, EDU_MAX);
 	__free_pages(page, EDU_ORDER);
