@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The window at 4 GB against TCEs for each mapping, on POWER9.
+
+One kernel, booted with iommu=iommu_bypass and, as "stock", without. What
+mapping costs is counted in instructions, on a machine whose time is their
+number, and in kills of TCEs, which QEMU sees.
+"""
+
+import re
+import subprocess
+
+import emulator
+import machines
+import vm_power
+from bench_report import derived
+from common import LOGS, Failure, Missing, say, step
+
+NAME = "tces"
+SIDES = {"stock": "", "new": "iommu=iommu_bypass"}
+LIMIT = 300
+# Masks of the two cards
+BITS = (40, 64)
+# An instruction takes 1 ns; the time base counts each 1/512 us.
+MACHINE = [*vm_power.POWERNV, "-display", "none",
+           "-no-reboot", "-M", "powernv9", "-m", "6G", "-serial", "stdio",
+           "-accel", "tcg,thread=single", "-smp", "1",
+           "-icount", "shift=0,sleep=off", "-trace", "phb4_tce_kill"]
+INSNS = 1000 / 512
+# Each cost is a mapping and its unmapping.
+SIZES = {"4096": "4k", "65536": "64k", "1048576": "1m"}
+
+
+def boot(qemu, images, side):
+    """One boot; the console's text, with what QEMU traces in it."""
+    cards = [word for number, bits in enumerate(BITS, 2)
+             for word in vm_power.edu(bits, f"bus=pcie.{number},addr=0")]
+    log = LOGS / f"{NAME}-{side}.console"
+    LOGS.mkdir(parents=True, exist_ok=True)
+    words = ("console=hvc0 panic=-1 loglevel=5 rdinit=/windows-bench "
+             f"rig.do=cost rig.bits={','.join(map(str, BITS))} {SIDES[side]}")
+    with step(f"{NAME}-{side}"), open(log, "wb") as f:
+        try:
+            subprocess.run(
+                [qemu, "-L", qemu.parent / "firmware", *MACHINE, *cards,
+                 "-kernel", images[0], "-initrd", images[1],
+                 "-append", words], stdin=subprocess.DEVNULL, stdout=f,
+                stderr=subprocess.STDOUT, timeout=LIMIT, check=False)
+        except subprocess.TimeoutExpired:
+            raise Failure(f"the machine did not power off, see {log}"
+                          ) from None
+    text = log.read_text(errors="replace")
+    if "rig: done" not in text or "WARNING:" in text:
+        raise Failure(f"{NAME}-{side} failed, see {log}")
+    return text
+
+
+def costs(text, side):
+    """Rows of one boot."""
+    rows = []
+    for card in re.findall(r"rig: card (.*?)rig: bounced", text, re.S):
+        bits = int(card.split()[0], 16).bit_length()
+        mappings = 0
+        for size, way, ticks in re.findall(
+                r"rig: cost (\d+) (\w+) ([\d ]+)", card):
+            ticks = [int(t) * INSNS for t in ticks.split()]
+            mappings += len(ticks)
+            rows += derived(f"{NAME}-{bits}-{SIZES[size]}-{way}", "insns",
+                            [(side, t) for t in ticks])
+        if not mappings:
+            raise Failure(f"the card with {bits} bits has measured nothing")
+        kills = card.count("phb4_tce_kill")
+        rows += derived(f"{NAME}-{bits}-kills", "per million",
+                        [(side, kills * 1000000 / mappings)])
+    return rows
+
+
+def measure():
+    """Both sides, as rows like those of the other works."""
+    try:
+        qemu = emulator.program("qemu-system-ppc64")
+        images = machines.image(vm_power.POWER9, "bypass")
+    except Missing as e:
+        say(f"{NAME}: SKIP, {e}")
+        return []
+    rows = []
+    for side in SIDES:
+        rows += costs(boot(qemu, images, side), side)
+    say("TCEs are killed in QEMU's host bridge; real ones take longer")
+    return rows
