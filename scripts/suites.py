@@ -9,6 +9,7 @@ import options
 import results
 import suite_iova
 import suite_kcsan
+import suite_powerpc
 import suite_series
 import suite_style
 import suite_tools
@@ -156,6 +157,7 @@ SUITES = {
     "kunit": kunit,
     "kcsan": suite_kcsan.suite,
     "options": options_off,
+    "powerpc": suite_powerpc.suite,
     "dispatch": bench,
 }
 
