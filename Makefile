@@ -64,9 +64,10 @@ help:
 	@echo 'make distclean       clean, and remove the cache of downloads'
 	@echo
 	@echo 'MACHINE=<m>,...|all  the machines: q35 (default), masks, dmar, rmrr, grow,'
-	@echo '                     crash, power9, tces, vfio, power8, pseries'
+	@echo '                     crash, powernv9, powernv10, powernv8, pseries, kexec,'
+	@echo '                     probe, tces, vfio'
 	@echo 'MODE=<mode>,...|all  its modes for make run (default the main one)'
-	@echo 'T=<suite>,...        the suites of make test (default all; T=list names them)'
+	@echo 'T=<suite>,...        the suites of make test (default most; T=all, T=list names them)'
 	@echo 'ACCEL=auto|kvm|tcg   how QEMU runs the machine (default auto)'
 	@echo 'LINUX_SRC=<path>     the base: a Linux 7.3.y tree, git tree or tarball'
 	@echo 'JOBS=<n>  O=<dir>    compiler jobs; directory of all output (default out)'

@@ -9,8 +9,9 @@ import sys
 import emulator
 import kernel
 import sources
-from common import (CACHE, LINUX, OUT, TOP, Failure, Missing, load, lock, run,
-                    say, step, store)
+from common import (CACHE, LINUX, OUT, TOP, Failure, Missing, base, load, lock,
+                    run, say, step, store)
+from tree import Tree
 from vm_all import MACHINES
 from vm_machine import board_of, config_of
 
@@ -87,6 +88,17 @@ def image(machine, mode):
     return build.dir / board.kernel, target
 
 
+def stock(config):
+    """Build the base's kernel in the same configuration."""
+    tree_ = Tree(OUT / "stock")
+    tree_.prepare()
+    tree_.switch(base()["commit"])
+    build = kernel.Build(config, tree_.path, OUT / f"build-stock-{config}",
+                         strict=False)
+    build.make()
+    return build.dir
+
+
 def boot(name, mode):
     """Boot a machine and judge it; 0 passed, 1 failed, 77 skipped."""
     machine = MACHINES[name]
@@ -96,6 +108,8 @@ def boot(name, mode):
         if board.built:
             options = ["--qemu", emulator.program(board.qemu)]
         image_, initrd = image(machine, mode)
+        if "stock" in machine.modes[mode].next:
+            options += ["--stock", stock(board.config) / board.kernel]
     except Missing as e:
         say(f"{name}-{mode}: SKIP, {e}")
         return SKIPPED

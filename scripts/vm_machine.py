@@ -45,7 +45,7 @@ class Mode:
     firmware: object = None     # changes the ACPI tables before the boot
     bounce: str = None      # "no": nothing may be bounced, "yes": something is
     iommu: bool = True      # the machine has one
-    crash: bool = False     # a second kernel starts where the first one dies
+    next: tuple = ()        # files that the guest has as disks, to start next
     windows: bool = False   # each device's windows are checked
     shared: bool = False    # the cards share windows, in one IOMMU group
     vtd: str = ""           # properties of the IOMMU
@@ -75,6 +75,8 @@ class Machine:
     more_memory: str = ""   # what can be added later, for -m
     board: object = None    # what it is built on, when not a PC
     port: str = "bus=pcie.0,addr=10"    # where the guest's report comes from
+    places: str = "bus=pcie.0,addr={:x}"    # for more disks
+    first_place: int = 0x1c
 
 
 def option(arguments):
@@ -95,14 +97,14 @@ def blockdevs(images):
     return args
 
 
-def read_only_disks(files):
+def read_only_disks(machine, files):
     """A disk for each, with its name as serial number."""
     args = []
-    for slot, (name, path) in enumerate(files.items(), 0x1c):
+    for slot, (name, path) in enumerate(files.items(), machine.first_place):
         path = str(path).replace(",", ",,")
         args += ["-blockdev", f"driver=raw,node-name={name},read-only=on,"
                  f"file.driver=file,file.filename={path}",
-                 "-device", f"virtio-blk-pci,bus=pcie.0,addr={slot:x},"
+                 "-device", f"virtio-blk-pci,{machine.places.format(slot)},"
                  f"drive={name},serial={name},disable-legacy=on,"
                  "iommu_platform=on"]
     return args

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """POWER machines: the bare one with its firmware, and a hypervisor's guest."""
 
+import dataclasses
 import math
 
 from vm_machine import Board, Machine, Mode, blockdevs
@@ -105,27 +106,111 @@ def power9_devices(images):
     return args
 
 
-POWER9 = machine(
-    "power9", (40, 48, 64, 28, 32), nics=False, memory="6G",
-    port="bus=bridge,addr=1",
-    board=board(POWERNV + ["-M", "powernv9"]), devices=power9_devices,
+# Cards whose window is chosen while no driver is bound, and moves data.
+CHOICES = tuple(f"{card}.{place}.{what}" for card in ("edu40", "edu64")
+                for place in ("bit59", "4GB")
+                for what in ("busy", "chosen", "random", "window"))
+
+# A machine with 6 GB has such memory, and TCEs for those that do not reach it.
+ABOVE = tuple(f"edu{bits}.streaming-above-4g"
+              for bits in (40, 48, 64, 28, 32))
+
+WINDOW_4G = mode(
+    "iommu=iommu_bypass", "direct at 4 GB, else TCEs",
+    says=(r"PHB#0: DMA window at 4 GB, TCEs of 1024 MB in 1 levels",),
+    direct=dict.fromkeys((*WIDE, "edu40", "edu48"), GIB_4),
+    ran=(*CHOICES, *ABOVE), kunit=True)
+
+
+def bare(name, modes):
+    """A bare machine whose firmware knows the option."""
+    return machine(
+        name, (40, 48, 64, 28, 32), nics=False, memory="6G", modes=modes,
+        port="bus=bridge,addr=1", devices=power9_devices,
+        board=board(POWERNV + ["-M", name]))
+
+
+def window_4g(words, what, **more):
+    """The window at 4 GB under other circumstances."""
+    return dataclasses.replace(
+        WINDOW_4G, words=f"{WINDOW_4G.words} {words}".strip(),
+        what=f"{WINDOW_4G.what}, {what}", kunit=False, **more)
+
+
+POWER9 = bare(
+    "powernv9",
     modes={
-        "window-4g": mode(
-            "iommu=iommu_bypass", "direct at 4 GB, else TCEs",
-            says=(r"PHB#0: DMA window at 4 GB, TCEs of 1024 MB in 1 levels",),
-            direct=dict.fromkeys((*WIDE, "edu40", "edu48"), GIB_4),
-            kunit=True),
-        "bypass": mode("", "direct at bit 59, else TCEs",
+        "window-4g": WINDOW_4G,
+        # The firmware forgets the option when it resets a host bridge.
+        "window-4g-reset": window_4g("ppc_pci_reset_phbs", "PHBs reset"),
+        # Some end within the last TCE.
+        **{f"window-4g-{size.lower()}": window_4g(
+            "", f"{size}B of memory", memory=size, ran=CHOICES)
+           for size in ("1G", "2G", "5220M", "9G")},
+        "bypass": mode("", "direct at bit 59, else TCEs", ran=ABOVE,
                        direct=dict.fromkeys(WIDE, BIT_59)),
         "nobypass": mode("iommu=nobypass", "TCEs for every device",
                          says=(r"IOMMU bypass window disabled",), direct={}),
     })
 
+POWER10 = bare("powernv10", modes={"window-4g": WINDOW_4G})
+
+COUNTED = ("edu40", EDU, 1)
+
+# --- kernels that follow each other -----------------------------------------
+
+# Ours has the window at 4 GB, stock wants it at bit 59 and does not look where
+# it is, with TCEs above 4 GB as well; then ours without it and with it.
+NEXT = ("stock:", "kernel:iommu=iommu_bypass", "kernel:",
+        "kernel:iommu=iommu_bypass")
+
+
+def kexec_devices(images):
+    """Two disks, two cards and room for more."""
+    args = ["-device", "pcie-pci-bridge,id=bridge,bus=pcie.5,addr=0"]
+    args += others(images, {"nvme": "bus=pcie.0,addr=0",
+                            "virtio": "bus=bridge,addr=2"})
+    return args + edu(40, "bus=pcie.2,addr=0")
+
+
+KEXEC = Machine(
+    name="kexec", cpus=4, disks=DISKS, plan="next", memory="9G",
+    ids=(("nvme", "1b36:0010", 1), ("virtio", "1af4:1042", 1), COUNTED),
+    roles=("nvme", "virtio", "edu40"), port="bus=bridge,addr=1",
+    places="bus=bridge,addr={:x}", first_place=4,
+    board=board(POWERNV + ["-M", "powernv9"]), devices=kexec_devices,
+    required=(*(f"{disk}.turn-{turn}.{what}" for disk in DISKS
+                for turn in range(1, len(NEXT) + 2)
+                for what in ("write", "verify")),
+              *(f"edu40.turn-{turn}.window" for turn in (1, 3, 4, 5)),
+              *(f"edu40.turn-{turn}.cpu{cpu}.random" for cpu in range(4)
+                for turn in range(1, len(NEXT) + 2))),
+    modes={"window-4g": mode(
+        f"iommu=iommu_bypass rig.next={','.join(NEXT)}",
+        "ours, stock and ours, each started by the one before",
+        next=("kernel", "initrd", "stock"), direct=dict.fromkeys(
+            ("nvme", "virtio", "edu40"), GIB_4))})
+
+# --- memory that comes later -------------------------------------------------
+
+# The kernel knows of 3 GB when it makes the table at 4 GB.
+ADDED = ("0xc0000000", "0x100000000")
+
+PROBE = dataclasses.replace(
+    KEXEC, name="probe", plan="probe", memory="6G", cpus=2,
+    required=(*(f"memory.{start}.used" for start in ADDED),
+              *(f"edu40.{start}.random" for start in ADDED),
+              *(f"{disk}.{start}.verify" for start in ADDED
+                for disk in DISKS)),
+    modes={"window-4g": mode(
+        f"iommu=iommu_bypass mem=3G rig.probe={','.join(ADDED)}",
+        "memory is added while there is a window at 4 GB",
+        direct=dict.fromkeys(("nvme", "virtio", "edu40"), GIB_4))})
+
 # --- what a mapping costs ---------------------------------------------------
 
 # Round trips of one card with a mask of 40 bits: each has two mappings.
 TRIPS = 64
-COUNTED = ("edu40", EDU, 1)
 
 
 def count_devices(images):
@@ -191,7 +276,7 @@ def power8_devices(images):
 
 
 POWER8 = machine(
-    "power8", (64, 40, 32), nics=False, memory="2G",
+    "powernv8", (64, 40, 32), nics=False, memory="2G",
     port="bus=bridge,addr=1", board=board(POWERNV + ["-M", "powernv8"]),
     devices=power8_devices,
     modes={"refused": mode(
@@ -229,4 +314,4 @@ PSERIES = machine(
         "no-window": mode("disable_ddw", "TCEs for every device", direct={}),
     })
 
-ALL = (POWER9, TCES, VFIO, POWER8, PSERIES)
+ALL = (POWER9, POWER10, KEXEC, PROBE, TCES, VFIO, POWER8, PSERIES)

@@ -112,7 +112,8 @@ GROW = two_devices(
 def crash(words, what, domain):
     """A mode in which a second kernel finds the IOMMU translating."""
     return Mode(f"{words} crashkernel=256M rig.mib=8",
-                f"the kernel after a crash, {what}", domain, crash=True,
+                f"the kernel after a crash, {what}", domain,
+                next=("kernel", "initrd"),
                 says=(r"DMAR: Translation already enabled",
                       r"Copied translation tables from previous kernel"),
                 known_log=(r"Kernel panic - not syncing: sysrq triggered",
