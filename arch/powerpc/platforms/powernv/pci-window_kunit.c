@@ -8,6 +8,7 @@
 #include <asm/opal.h>
 #include <asm/pci-bridge.h>
 #include "pci.h"
+#include "tce-layout.h"
 
 /* A firmware with one PHB */
 static struct {
@@ -131,12 +132,60 @@ static void shutdown_clears_only_what_was_set(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, firmware.at_4gb);
 }
 
+static long window_is_set(struct iommu_table_group *group, int num,
+			  struct iommu_table *tbl)
+{
+	group->tables[num] = tbl;
+	return 0;
+}
+
+static long window_is_refused(struct iommu_table_group *group, int num,
+			      struct iommu_table *tbl)
+{
+	return OPAL_RESOURCE;
+}
+
+/* What happens to one PE, with its window at bit 59, is its own affair. */
+static void pe_falls_back_alone(struct kunit *test)
+{
+	struct pnv_phb *phb = test->priv;
+	struct iommu_table table = { .it_page_shift = 30, .it_offset = 4,
+				     .it_size = 4 };
+	struct pnv_ioda_pe *first, *second;
+
+	first = kunit_kzalloc(test, sizeof(*first), GFP_KERNEL);
+	second = kunit_kzalloc(test, sizeof(*second), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, first);
+	KUNIT_ASSERT_NOT_NULL(test, second);
+	first->phb = phb;
+	second->phb = phb;
+	KUNIT_EXPECT_FALSE(test, pnv_window_set(first, true));
+	KUNIT_EXPECT_EQ(test, first->tce_bypass_base, PNV_WINDOW_AT_BIT_59);
+	KUNIT_EXPECT_EQ(test, pnv_window_limit(first), 0);
+
+	phb->window_tbl = &table;
+	kunit_activate_static_stub(test, pnv_pci_ioda2_set_window,
+				   window_is_set);
+	KUNIT_EXPECT_TRUE(test, pnv_window_set(first, true));
+	kunit_activate_static_stub(test, pnv_pci_ioda2_set_window,
+				   window_is_refused);
+	KUNIT_EXPECT_FALSE(test, pnv_window_set(second, true));
+	KUNIT_EXPECT_EQ(test, second->tce_bypass_base, PNV_WINDOW_AT_BIT_59);
+	KUNIT_EXPECT_EQ(test, pnv_window_limit(second), 0);
+	KUNIT_EXPECT_EQ(test, first->tce_bypass_base, PNV_WINDOW_AT_4GB);
+	KUNIT_EXPECT_EQ(test, pnv_window_limit(first), 8ULL * SZ_1G - 1);
+	KUNIT_EXPECT_PTR_EQ(test, phb->window_tbl, &table);
+	/* It has nothing that could be taken from it. */
+	KUNIT_EXPECT_FALSE(test, pnv_window_set(second, false));
+}
+
 static struct kunit_case pci_window_cases[] = {
 	KUNIT_CASE(option_is_set_and_cleared),
 	KUNIT_CASE(refused_option_is_off),
 	KUNIT_CASE(option_that_is_not_kept_is_refused),
 	KUNIT_CASE(reset_is_survived),
 	KUNIT_CASE(shutdown_clears_only_what_was_set),
+	KUNIT_CASE(pe_falls_back_alone),
 	{}
 };
 

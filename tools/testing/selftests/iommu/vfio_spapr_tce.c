@@ -16,6 +16,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include <linux/kvm.h>
 #include <linux/pci_regs.h>
 #include <linux/types.h>
 #include <linux/vfio.h>
@@ -372,5 +373,70 @@ TEST_F(tce, moves_data)
 	EXPECT_EQ(0, reaches(self->edu, mem + 3 * TCE, start));
 	EXPECT_EQ(1, reaches(self->edu, mem + 2 * TCE, MIB(64)));
 }
+
+#ifdef __KVM_HAVE_SPAPR_TCE
+/* A hypervisor's table for the addresses of a guest's window */
+static int guest_table(int vm, uint64_t liobn, uint64_t start)
+{
+	struct kvm_create_spapr_tce_64 arg = {
+		.liobn = liobn, .page_shift = TCE_SHIFT,
+		.offset = start >> TCE_SHIFT, .size = WINDOW >> TCE_SHIFT,
+	};
+
+	return ioctl(vm, KVM_CREATE_SPAPR_TCE_64, &arg);
+}
+
+static int set_attr(int device, uint64_t attr, void *addr)
+{
+	struct kvm_device_attr arg = {
+		.group = KVM_DEV_VFIO_GROUP, .attr = attr,
+		.addr = (uintptr_t)addr,
+	};
+
+	return ioctl(device, KVM_SET_DEVICE_ATTR, &arg) ? -errno : 0;
+}
+
+/* A guest's window takes the hardware's table where both begin, only there. */
+TEST_F(tce, guest_attaches)
+{
+	struct kvm_create_device device = { .type = KVM_DEV_TYPE_VFIO };
+	struct kvm_vfio_spapr_tce attach = { .groupfd = self->group };
+	const uint64_t wrong[] = {
+		0, GIB(4), self->start - TCE, self->start + TCE,
+	};
+	uint64_t start;
+	int kvm, vm, i;
+
+	kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	if (kvm < 0)
+		SKIP(return, "no KVM here");
+	vm = ioctl(kvm, KVM_CREATE_VM, 0);
+	ASSERT_LE(0, vm);
+	ASSERT_EQ(0, ioctl(vm, KVM_CREATE_DEVICE, &device));
+	ASSERT_EQ(0, set_attr(device.fd, KVM_DEV_VFIO_GROUP_ADD, &self->group));
+	ASSERT_EQ(0, create(self->container, TCE_SHIFT, WINDOW, 1, &start));
+	ASSERT_EQ(self->start, start);
+	for (i = 0; i < 4; i++) {
+		attach.tablefd = guest_table(vm, i, wrong[i]);
+		ASSERT_LE(0, attach.tablefd);
+		EXPECT_EQ(wrong[i] == start ? 0 : -EINVAL,
+			  set_attr(device.fd, KVM_DEV_VFIO_GROUP_SET_SPAPR_TCE,
+				   &attach)) {
+			TH_LOG("a window at %#llx",
+			       (unsigned long long)wrong[i]);
+		}
+		close(attach.tablefd);
+	}
+	attach.tablefd = guest_table(vm, 4, start);
+	ASSERT_LE(0, attach.tablefd);
+	EXPECT_EQ(0, set_attr(device.fd, KVM_DEV_VFIO_GROUP_SET_SPAPR_TCE,
+			      &attach));
+	close(attach.tablefd);
+	EXPECT_EQ(0, set_attr(device.fd, KVM_DEV_VFIO_GROUP_DEL, &self->group));
+	close(device.fd);
+	close(vm);
+	close(kvm);
+}
+#endif
 
 TEST_HARNESS_MAIN
