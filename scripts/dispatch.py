@@ -4,8 +4,8 @@
 import re
 
 import kernel
-from common import LINUX, OUT, TOP, Failure, base, run, tail_of
-from tree import Tree
+import tree
+from common import LINUX, OUT, TOP, Failure, run, tail_of
 
 FUNCTIONS = ("dma_map_phys", "dma_unmap_phys")
 OBJECT = "kernel/dma/mapping.o"
@@ -17,9 +17,9 @@ const unsigned long device_size = sizeof(struct device);
 """
 
 
-def objects(tree, name):
+def objects(path, name):
     """Build the object and learn where struct device keeps its mask."""
-    build = kernel.Build("q35", tree, OUT / f"build-{name}",
+    build = kernel.Build("q35", path, OUT / f"build-{name}",
                          strict=name != "stock")
     code, log = build.object(OBJECT, name=f"dispatch-{name}")
     if code:
@@ -98,8 +98,5 @@ def count(obj, probe):
 
 def measure():
     """Counts of the stock base and of the composed tree."""
-    stock = Tree(OUT / "stock")
-    stock.prepare()
-    stock.switch(base()["commit"])
-    return [count(*objects(tree, name))
-            for tree, name in ((stock.path, "stock"), (LINUX, "q35"))]
+    return [count(*objects(path, name))
+            for path, name in ((tree.stock(), "stock"), (LINUX, "q35"))]

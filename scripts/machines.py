@@ -9,9 +9,9 @@ import sys
 import emulator
 import kernel
 import sources
-from common import (CACHE, LINUX, OUT, TOP, Failure, Missing, base, load, lock,
-                    run, say, step, store)
-from tree import Tree
+import tree as composed
+from common import (CACHE, LINUX, OUT, TOP, Failure, Missing, load, lock, run,
+                    say, step, store)
 from vm_all import MACHINES
 from vm_machine import board_of, config_of
 
@@ -90,11 +90,8 @@ def image(machine, mode):
 
 def stock(config):
     """Build the base's kernel in the same configuration."""
-    tree_ = Tree(OUT / "stock")
-    tree_.prepare()
-    tree_.switch(base()["commit"])
-    build = kernel.Build(config, tree_.path, OUT / f"build-stock-{config}",
-                         strict=False)
+    build = kernel.Build(config, composed.stock(),
+                         OUT / f"build-stock-{config}", strict=False)
     build.make()
     return build.dir
 

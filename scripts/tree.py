@@ -6,7 +6,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from common import TOP, Failure, base, load, run, say, store
+from common import OUT, TOP, Failure, base, load, run, say, store
 
 
 # Untracked files that nobody wants in the series.
@@ -185,3 +185,13 @@ class Tree:
         self.git("update-ref", "HEAD", head)
         self.git("update-index", "-q", "--refresh", check=False)
         store(self.state, {"head": head})
+
+
+def stock():
+    """A tree of the base alone, whatever was left in it."""
+    tree = Tree(OUT / "stock")
+    tree.prepare()
+    tree.switch(tree.base["commit"])
+    tree.git("reset", "-q", "--hard", tree.base["commit"])
+    tree.git("clean", "-q", "-fd")
+    return tree.path

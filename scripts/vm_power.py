@@ -8,6 +8,14 @@ from vm_machine import Board, Machine, Mode, blockdevs
 
 EDU = "1234:11e8"
 DISKS = ("nvme", "virtio")
+# Network cards: PCI id, QEMU's device. The driver of nic32 wants ports, which
+# the bare machines have not.
+NICS = {
+    "nic1": ("8086:10d3", "e1000e,mac=52:54:00:07:00:02"),
+    "nic2": ("1af4:1041", "virtio-net-pci,mac=52:54:00:07:00:03,"
+                          "disable-legacy=on,iommu_platform=on"),
+    "nic32": ("8086:100e", "e1000,mac=52:54:00:07:00:03"),
+}
 
 
 def power_words(accel, tool):
@@ -39,28 +47,26 @@ def others(images, places):
         "-device", f"virtio-blk-pci,id=virtio,{places['virtio']},"
         "drive=disk-virtio,disable-legacy=on,iommu_platform=on,"
         "serial=virtio"]
-    if "nic1" not in places:
-        return args
-    for role in ("nic1", "nic32"):
-        args += ["-netdev", f"hubport,id=net-{role},hubid=0"]
-    return args + [
-        "-device", f"e1000e,id=nic1,{places['nic1']},netdev=net-nic1,"
-        "romfile=,mac=52:54:00:07:00:02",
-        "-device", f"e1000,id=nic32,{places['nic32']},netdev=net-nic32,"
-        "romfile=,mac=52:54:00:07:00:03"]
+    for role, (_, device) in NICS.items():
+        if role not in places:
+            continue
+        args += ["-netdev", f"hubport,id=net-{role},hubid=0", "-device",
+                 f"{device},id={role},{places[role]},netdev=net-{role},"
+                 "romfile="]
+    return args
 
 
-def machine(name, bits, nics=True, **more):
+def machine(name, bits, nics=("nic1", "nic32"), **more):
     """A machine with these cards, in the order of their addresses."""
     cards = tuple(f"edu{n}" for n in bits)
     required = [f"{disk}.traffic.{what}" for disk in DISKS
                 for what in ("write", "verify")]
     required += [f"{card}.run" for card in cards]
     ids = [("nvme", "1b36:0010", 1), ("virtio", "1af4:1042", 1)]
-    if nics:
-        required += [f"{nic}.{what}" for nic in ("nic32", "nic32.back")
-                     for what in ("send", "receive", "through-card")]
-        ids += [("nic1", "8086:10d3", 1), ("nic32", "8086:100e", 1)]
+    required += [f"{nic}.{what}" for last in nics[-1:]
+                 for nic in (last, f"{last}.back")
+                 for what in ("send", "receive", "through-card")]
+    ids += [(nic, NICS[nic][0], 1) for nic in nics]
     ids += [(card, EDU, n) for n, card in enumerate(cards, 1)]
     return Machine(
         name=name, cpus=2, disks=DISKS, plan="short", ids=tuple(ids),
@@ -70,7 +76,7 @@ def machine(name, bits, nics=True, **more):
 
 # What is counted, for the table of devices.
 STATS = tuple((device, "stats") for device in (
-    "1b36:0010", "1af4:1042", "8086:10d3", "8086:100e", EDU))
+    "1b36:0010", "1af4:1042", *(device for device, _ in NICS.values()), EDU))
 
 
 def mode(words, what, **more):
@@ -81,7 +87,7 @@ def mode(words, what, **more):
 BIT_59 = 1 << 59
 GIB_4 = 1 << 32
 # Devices with masks of 64 bits
-WIDE = ("nvme", "virtio", "nic1", "edu64")
+WIDE = ("nvme", "virtio", "nic1", "nic2", "edu64")
 
 # --- powernv ----------------------------------------------------------------
 
@@ -92,13 +98,11 @@ POWERNV = ["-nic", "none", "-monitor", "none"]
 
 # A root port takes one device: the sixth has a bridge for the others.
 def power9_devices(images):
-    """Three cards and a disk at ports of their own.
-
-    No e1000: its driver wants ports, which these bridges have not.
-    """
+    """Three cards, a disk and a network card at ports of their own."""
     args = ["-device", "pcie-pci-bridge,id=bridge,bus=pcie.5,addr=0"]
-    args += others(images, {"nvme": "bus=pcie.0,addr=0",
-                            "virtio": "bus=bridge,addr=2"})
+    args += others(images, {
+        "nvme": "bus=pcie.0,addr=0", "nic1": "bus=pcie.1,addr=0",
+        "virtio": "bus=bridge,addr=2", "nic2": "bus=bridge,addr=6"})
     for number, bits in enumerate((40, 48, 64)):
         args += edu(bits, f"bus=pcie.{number + 2},addr=0")
     for number, bits in enumerate((28, 32)):
@@ -109,7 +113,8 @@ def power9_devices(images):
 # Cards whose window is chosen while no driver is bound, and moves data.
 CHOICES = tuple(f"{card}.{place}.{what}" for card in ("edu40", "edu64")
                 for place in ("bit59", "4GB")
-                for what in ("busy", "chosen", "random", "window"))
+                for what in ("busy", "malformed", "chosen", "random",
+                             "window"))
 
 # A machine with 6 GB has such memory, and TCEs for those that do not reach it.
 ABOVE = tuple(f"edu{bits}.streaming-above-4g"
@@ -125,7 +130,8 @@ WINDOW_4G = mode(
 def bare(name, modes):
     """A bare machine whose firmware knows the option."""
     return machine(
-        name, (40, 48, 64, 28, 32), nics=False, memory="6G", modes=modes,
+        name, (40, 48, 64, 28, 32), nics=("nic1", "nic2"), memory="6G",
+        modes=modes,
         port="bus=bridge,addr=1", devices=power9_devices,
         board=board(POWERNV + ["-M", name]))
 
@@ -145,11 +151,12 @@ POWER9 = bare(
         "window-4g-reset": window_4g("ppc_pci_reset_phbs", "PHBs reset"),
         # Some end within the last TCE.
         **{f"window-4g-{size.lower()}": window_4g(
-            "", f"{size}B of memory", memory=size, ran=CHOICES)
+            "", f"{size}B of memory", memory=size,
+            ran=CHOICES if size in ("1G", "2G") else WINDOW_4G.ran)
            for size in ("1G", "2G", "5220M", "9G")},
         "bypass": mode("", "direct at bit 59, else TCEs", ran=ABOVE,
                        direct=dict.fromkeys(WIDE, BIT_59)),
-        "nobypass": mode("iommu=nobypass", "TCEs for every device",
+        "nobypass": mode("iommu=nobypass", "TCEs for every device", ran=ABOVE,
                          says=(r"IOMMU bypass window disabled",), direct={}),
     })
 
@@ -166,7 +173,7 @@ NEXT = ("stock:", "kernel:iommu=iommu_bypass", "kernel:",
 
 
 def kexec_devices(images):
-    """Two disks, two cards and room for more."""
+    """Two disks, a card and room for more."""
     args = ["-device", "pcie-pci-bridge,id=bridge,bus=pcie.5,addr=0"]
     args += others(images, {"nvme": "bus=pcie.0,addr=0",
                             "virtio": "bus=bridge,addr=2"})
@@ -179,7 +186,8 @@ KEXEC = Machine(
     roles=("nvme", "virtio", "edu40"), port="bus=bridge,addr=1",
     places="bus=bridge,addr={:x}", first_place=4,
     board=board(POWERNV + ["-M", "powernv9"]), devices=kexec_devices,
-    required=(*(f"{disk}.turn-{turn}.{what}" for disk in DISKS
+    required=("turn-2.stock",
+              *(f"{disk}.turn-{turn}.{what}" for disk in DISKS
                 for turn in range(1, len(NEXT) + 2)
                 for what in ("write", "verify")),
               *(f"edu40.turn-{turn}.window" for turn in (1, 3, 4, 5)),
@@ -249,7 +257,8 @@ def vfio_devices(images):
 def vfio_mode(words, what, start):
     """The kernel's selftest is told where the second window is."""
     return Mode(f"{words} rig.window={start:#x}", what, None,
-                known_log=(r"^phb4\[0:2\]:",), direct={"edu64": start})
+                known_log=(r"^phb4\[0:2\]:",), direct={"edu64": start},
+                ran=("kselftest.tce.guest_attaches",))
 
 
 VFIO = Machine(
@@ -276,7 +285,7 @@ def power8_devices(images):
 
 
 POWER8 = machine(
-    "powernv8", (64, 40, 32), nics=False, memory="2G",
+    "powernv8", (64, 40, 32), nics=(), memory="2G",
     port="bus=bridge,addr=1", board=board(POWERNV + ["-M", "powernv8"]),
     devices=power8_devices,
     modes={"refused": mode(

@@ -270,10 +270,10 @@ class Windows(unittest.TestCase):
                                     (1 << 59, {}, False)):
             record = {"windows": [f"direct:{base:#x}-{base + 4095:#x}"]}
             judge = Verdicts()
-            vm_windows.check_direct(judge, {"a": record,
-                                            "b": {"windows": None}}, wanted)
-            self.assertEqual(judge.found, {"a.direct": right,
-                                           "b.direct": True})
+            vm_windows.check_direct(
+                judge, {"a": record, "b": {"windows": None}}, "abc", wanted)
+            self.assertEqual(judge.found, {
+                "a.direct": right, "b.direct": True, "c.direct": False})
 
     def test_memory(self):
         """The memory of the machine, from the kernel's log."""

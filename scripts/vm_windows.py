@@ -27,7 +27,7 @@ def of_record(record):
     """The windows that dma-path --json states for a device, in its order."""
     return [Window(int(first, 16), int(last, 16), kind)
             for kind, first, last in (WINDOW.match(word).groups()
-                                      for word in record["windows"] or ())]
+                                      for word in record.get("windows") or ())]
 
 
 def translated(record):
@@ -83,18 +83,20 @@ def complaints(windows, mask, memory, highest, shared=False):
             win.first <= first and last <= win.last for win in direct)]
 
 
-def check_direct(judge, records, wanted):
+def check_direct(judge, records, roles, wanted):
     """Is all memory in one window, at this address, for these devices only?
 
     records: what dma-path states of each role; wanted: {role: address}.
     """
-    for role, record in records.items():
-        found = [win.first for win in of_record(record)
+    for role in roles:
+        found = [win.first for win in of_record(records.get(role, {}))
                  if win.kind == "direct"]
         right = [wanted[role]] if role in wanted else []
-        judge.add(f"{role}.direct", found == right,
-                  [f"direct at {list(map(hex, found))} instead of "
-                   f"{list(map(hex, right))}"] if found != right else [])
+        wrong = [] if role in records else ["the kernel states nothing of it"]
+        if found != right:
+            wrong.append(f"direct at {list(map(hex, found))} instead of "
+                         f"{list(map(hex, right))}")
+        judge.add(f"{role}.direct", not wrong, wrong)
 
 
 def check(judge, records, console, shared):
