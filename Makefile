@@ -63,8 +63,8 @@ help:
 	@echo 'make clean           remove what was built (out/); edits in out/linux stop it'
 	@echo 'make distclean       clean, and remove the cache of downloads'
 	@echo
-	@echo 'MACHINE=<m>,...|all  the machines: q35 (default), masks, dmar, rmrr, grow,'
-	@echo '                     crash, powernv9, powernv10, powernv8, pseries, kexec,'
+	@echo 'MACHINE=<m>,...|all  the machines: q35 (default), masks, dmar, rmrr, groups,'
+	@echo '                     grow, crash, powernv9, powernv10, powernv8, pseries, kexec,'
 	@echo '                     probe, tces, vfio'
 	@echo 'MODE=<mode>,...|all  its modes for make run (default the main one)'
 	@echo 'T=<suite>,...        the suites of make test (default most; T=all, T=list names them)'

@@ -6,14 +6,17 @@ Boots and most checks leave a part of the processors unused.
 
 import contextlib
 import os
-import shutil
 import signal
 import subprocess
+import time
 
 import suites
 from common import LOGS, TOP
 from vm_all import MACHINES
 from vm_machine import board_of, config_of
+
+# How long builds may take to end.
+SECONDS = 20
 
 
 def config(name):
@@ -43,10 +46,31 @@ def in_order(names):
                   else order.index(config(name)))
 
 
+def idle():
+    """What gives a command the processors that others leave."""
+    words = ["chrt", "--idle", "0"]
+    try:
+        subprocess.run([*words, "true"], stderr=subprocess.DEVNULL, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        words = ["nice", "-n", "19"]
+    return words
+
+
+def stop(job):
+    """End a job and what it has started; only then others may build."""
+    limit = time.monotonic() + SECONDS
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(job.pid, signal.SIGTERM)
+        while time.monotonic() < limit:
+            job.poll()
+            os.killpg(job.pid, 0)
+            time.sleep(0.05)
+    job.stdin.close()
+
+
 @contextlib.contextmanager
 def building(names):
     """Build what later suites need, in what time the earlier ones leave."""
-    idle = ["chrt", "--idle", "0"] if shutil.which("chrt") else ["nice"]
     LOGS.mkdir(parents=True, exist_ok=True)
     jobs = []
     with open(LOGS / "ahead.log", "w", encoding="utf-8") as log:
@@ -54,13 +78,11 @@ def building(names):
             if wanted := [name for name in later if name not in now]:
                 # Its session stays ours: priorities count within one.
                 jobs.append(subprocess.Popen(
-                    [*idle, TOP / "scripts/build-ahead", *wanted],
-                    stdin=subprocess.DEVNULL, stdout=log,
+                    [*idle(), TOP / "scripts/build-ahead", *wanted],
+                    stdin=subprocess.PIPE, stdout=log,
                     stderr=subprocess.STDOUT, process_group=0))
         try:
             yield
         finally:
             for job in jobs:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(job.pid, signal.SIGTERM)
-                job.wait()
+                stop(job)

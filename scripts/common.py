@@ -105,7 +105,7 @@ def store(path, data):
 
 
 @contextlib.contextmanager
-def lock(path):
+def lock(path, other="another run"):
     """Keep two runs from working on the same directory at one time."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -113,7 +113,7 @@ def lock(path):
         try:
             fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            say(f"waiting for another run ({path})")
+            say(f"waiting for {other} ({path})")
             fcntl.flock(f, fcntl.LOCK_EX)
         yield
 

@@ -198,14 +198,17 @@ def compile_it(program):
 
 
 def keep(program, target):
-    """Put a program where later builds do not touch it."""
+    """Put a program where later builds do not touch it; it comes last."""
     target.mkdir(parents=True, exist_ok=True)
+    firmware = target / "firmware"
+    if not firmware.exists():
+        scratch = target / "firmware.part"
+        shutil.rmtree(scratch, ignore_errors=True)
+        shutil.copytree(STORE / "tools/usr/share/qemu", scratch)
+        scratch.replace(firmware)
     scratch = target / f"{program}.part"
     shutil.copy2(BUILD / program, scratch)
     scratch.replace(target / program)
-    firmware = target / "firmware"
-    if not firmware.exists():
-        shutil.copytree(STORE / "tools/usr/share/qemu", firmware)
     builds = sorted(STORE.glob("build-*"), key=os.path.getmtime)
     for old in builds[:-KEPT]:
         shutil.rmtree(old)

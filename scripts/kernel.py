@@ -89,7 +89,8 @@ class Build:
 
     def alone(self):
         """Keep others out of the build directory."""
-        return lock(self.dir.with_name(f"{self.name}.lock"))
+        return lock(self.dir.with_name(f"{self.name}.lock"),
+                    f"the build of {self.name}")
 
     def command(self, *args):
         """A make command for this build."""
@@ -120,6 +121,7 @@ class Build:
         menu = self.menu()
         if load(record) == menu and (self.dir / ".config").exists():
             return
+        record.unlink(missing_ok=True)
         self.dir.mkdir(parents=True, exist_ok=True)
         wanted = self.dir / "wanted.config"
         wanted.write_text(self.fragment, encoding="utf-8")

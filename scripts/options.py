@@ -54,7 +54,7 @@ def targets(repo, commit, full):
 
 def extra(repo, commit, how):
     """Configuration lines that set the added options to n or m."""
-    lines = []
+    lines = ["CONFIG_WERROR=y"]
     for name, kind in added(repo, commit).items():
         if how == "n" and kind in ("bool", "tristate"):
             lines.append(f"# CONFIG_{name} is not set")

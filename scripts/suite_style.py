@@ -32,6 +32,8 @@ SHIM_IGNORED = ("AVOID_EXTERNS,CAMELCASE,EXPORT_SYMBOL,FUNCTION_ARGUMENTS,"
                 "IS_ENABLED_CONFIG,MACRO_ARG_PRECEDENCE,MACRO_ARG_REUSE,"
                 "MACRO_ARG_UNUSED,MEMORY_BARRIER,NEW_TYPEDEFS,"
                 "UNCOMMENTED_DEFINITION,VOLATILE")
+# New files of the POWER kernel
+POWER = ("arch/powerpc/", "drivers/iommu/tce-")
 # A part of an array's initialiser, which takes no parentheses.
 GROUPS = "+#define ARCH_PCI_DEV_GROUPS"
 # Debian 12's sparse does not know this keyword yet, and kbuild then skips it.
@@ -59,9 +61,9 @@ def suite(done):
     done.check("style", "MAINTAINERS", maintainers)
     source = [n for n in code
               if n.endswith(".c") and not n.startswith("tools/")]
-    log = sparse(source)
+    log = sparse("q35", [n for n in source if not foreign(n)])
     for name in source:
-        done.check("style", f"sparse {name}", sparse_result, name, code, log)
+        done.check("style", f"sparse {name}", sparse_here, name, code, log)
     scripts(done)
 
 
@@ -151,17 +153,17 @@ def kernel_doc(name):
 
 def foreign(name):
     """True for a file that the x86 kernel does not compile."""
-    return name.startswith((*options.FOREIGN, "samples"))
+    return name.startswith((*options.FOREIGN, *POWER, "samples"))
 
 
-def sparse(names):
+def sparse(config, names):
     """Compile the new files with sparse and W=1; returns the log."""
-    build = kernel.Build("q35")
-    objects = [n[:-2] + ".o" for n in names if not foreign(n)]
+    build = kernel.Build(config)
+    objects = [n[:-2] + ".o" for n in names]
     flags = ("-k", "C=2", "W=1", f"CHECK={SPARSE}")
-    with step("sparse"):
-        _, log = build.object(*objects, options=flags, name="sparse",
-                              again=True)
+    with step(f"sparse {config}"):
+        _, log = build.object(*objects, options=flags,
+                              name=f"sparse-{config}", again=True)
     return log
 
 
@@ -177,10 +179,15 @@ def stock_noise(name, line):
     return text.startswith(("MODULE_", "module_param"))
 
 
-def sparse_result(name, code, log):
-    """What sparse and the compiler said about one new file."""
+def sparse_here(name, code, log):
+    """The x86 kernel is checked; suite_powerpc has the rest."""
     if foreign(name):
         raise Skip("not part of the x86 kernel")
+    return sparse_result(name, code, log)
+
+
+def sparse_result(name, code, log):
+    """What sparse and the compiler said about one new file."""
     text = log.read_text(errors="replace").replace(f"{LINUX}/", "")
     if not shutil.which("sparse"):
         raise Skip("sparse is not installed")

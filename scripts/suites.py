@@ -62,10 +62,10 @@ def tool():
 def build_um(config):
     """Build a UML kernel; kunit.py refuses dropped configuration lines."""
     build = kernel.Build(config)
-    build.dir.mkdir(parents=True, exist_ok=True)
     wanted = build.dir / "wanted.config"
-    wanted.write_text(build.fragment, encoding="utf-8")
     with build.alone(), step(f"kernel {build.name}"):
+        build.dir.mkdir(parents=True, exist_ok=True)
+        wanted.write_text(build.fragment, encoding="utf-8")
         code, log = logged(
             build.name, tool(), "build", f"--jobs={JOBS}",
             f"--kunitconfig={wanted}", f"--build_dir={build.dir}",
