@@ -13,6 +13,7 @@ import emulator
 import machines
 import vm_power
 from bench_report import derived
+from bench_windows import SIZES
 from common import LOGS, Failure, Missing, say, step
 
 NAME = "tces"
@@ -26,8 +27,6 @@ MACHINE = [*vm_power.POWERNV, "-display", "none",
            "-accel", "tcg,thread=single", "-smp", "1",
            "-icount", "shift=0,sleep=off", "-trace", "phb4_tce_kill"]
 INSNS = 1000 / 512
-# Each cost is a mapping and its unmapping.
-SIZES = {"4096": "4k", "65536": "64k", "1048576": "1m"}
 
 
 def boot(qemu, images, side):

@@ -54,7 +54,7 @@ def targets(repo, commit, full):
 
 def extra(repo, commit, how):
     """Configuration lines that set the added options to n or m."""
-    lines = ["CONFIG_WERROR=y"]
+    lines = []
     for name, kind in added(repo, commit).items():
         if how == "n" and kind in ("bool", "tristate"):
             lines.append(f"# CONFIG_{name} is not set")
@@ -69,7 +69,9 @@ def build(work, commit, how, full, name):
     wanted = targets(work.path, commit, full)
     if not lines or not wanted:
         return None
-    part = Build("q35", work.path, OUT / name, extra=lines, strict=False)
+    # A warning has to fail each time, not only when its object is built.
+    part = Build("q35", work.path, OUT / name, strict=False,
+                 extra=f"CONFIG_WERROR=y\n{lines}")
     return part.object(*wanted, name=name)
 
 
