@@ -82,17 +82,20 @@ class Results:
         return text + (f", {skipped} skipped" if skipped else "")
 
     def summary(self):
-        """What is not simply passed, once more at the end."""
-        for status, title in (("fail", "failed"), ("skip", "skipped"),
+        """What is not simply passed; at the end, what failed, and why."""
+        for status, title in (("skip", "skipped"),
                               ("known", "known to fail on the stock "
-                               "kernel too")):
+                               "kernel too"), ("fail", "failed")):
             names = [r for r in self.all if r.status == status]
             if names:
                 say(f"{title}:")
             for r in names:
                 why = r.detail.strip().splitlines() if r.detail else []
+                shown = why[:20 if status == "fail" else 1]
                 say(f"  {r.suite}: {r.name}"
-                    + (f": {why[0]}" if why else ""))
+                    + (f": {shown[0]}" if why else ""))
+                for line in shown[1:]:
+                    say(f"      {line}")
 
     def junit(self, path):
         """Write the results as JUnit XML."""
@@ -166,7 +169,8 @@ def machine(path):
         mine = [(f"{r.name}/{n}", s, d) for n, s, d in nested]
         if not mine or (status == "fail"
                         and all(s != "fail" for _, s, _ in mine)):
-            mine.append((r.name, status, r.skipped or ""))
+            mine.append((r.name, status, r.skipped or
+                         "\n".join(r.notes) * (status == "fail")))
         if r.depth:
             inner.setdefault(r.depth, []).extend(mine)
         else:

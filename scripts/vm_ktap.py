@@ -19,6 +19,7 @@ class Result:
     skipped: str = None     # the reason
     depth: int = 0
     known: bool = False     # fails on the stock kernel, too
+    notes: tuple = ()       # the comments before it
 
     @property
     def failed(self):
@@ -41,7 +42,7 @@ def parse_line(line):
 
 def parse(lines):
     """(results, complaints about the form) of one KTAP document."""
-    results, complaints = [], []
+    results, complaints, notes = [], [], []
     seen, planned = {}, 0
     for line in lines:
         match = PLAN.match(line)
@@ -49,7 +50,9 @@ def parse(lines):
             planned += int(match[2])
         result = parse_line(line)
         if not result:
+            notes += [line.strip()[2:]] * line.strip().startswith("# ")
             continue
+        result.notes, notes = tuple(notes), []
         # The numbers of a nested list start again after its parent.
         for deeper in [key for key in seen if key > result.depth]:
             del seen[deeper]

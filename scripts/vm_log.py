@@ -69,6 +69,9 @@ QEMU = re.compile("|".join((
     r"phb\d.*(?:xlate|invalid)",
 )), re.I)
 
+# What CONFIG_PRINTK_CALLER puts before a line: a task, or a CPU in interrupts.
+CALLER = re.compile(r"^\[ *([TC]\d+)\] ")
+
 TIMER = "timer doesn't work through Interrupt-remapped IO-APIC"
 
 
@@ -77,6 +80,23 @@ FORMS = (
     ("[ cut here ]", "[ end trace", 2),
     ("WARNING: possible circular locking dependency", "</TASK>", 6),
 )
+
+
+def plain(text):
+    """The text of a console, without who said each line."""
+    return "\n".join(CALLER.sub("", line) for line in text.splitlines())
+
+
+def by_caller(text):
+    """Lines of a console, those of one task or CPU together.
+
+    Two CPUs that complain at the same time do so line by line in turns.
+    """
+    said = {}
+    for line in text.splitlines():
+        found = CALLER.match(line)
+        said.setdefault(found and found.group(1), []).append(line)
+    return list(said.values())
 
 
 def without(lines, known):
@@ -121,7 +141,8 @@ def complaints(text, known=(), stale=()):
     the stock kernel makes as well.
     stale: pages at which faults are wanted.
     """
-    return [line.strip() for line in without(text.splitlines(), known)
+    return [line.strip() for lines in by_caller(text)
+            for line in without(lines, known)
             if KERNEL.search(line) and not HARMLESS.search(line)
             and not any(re.search(pattern, line) for pattern in known)
             and not wanted(line, stale)]

@@ -100,6 +100,15 @@ class Log(unittest.TestCase):
         self.assertEqual(vm_log.complaints(text, known), [])
         self.assertTrue(vm_log.complaints(text))
 
+    def test_known_at_once(self):
+        """Two known reports at the same time, line by line in turns."""
+        text = "\n".join(f"[{who:>6}] {line}" for line in KNOWN
+                         for who in ("T71", "T170"))
+        self.assertEqual(vm_log.complaints(text, SWIOTLB_KNOWN), [])
+        self.assertTrue(vm_log.complaints(
+            text.replace("swiotlb addr", "DMA addr", 1), SWIOTLB_KNOWN))
+        self.assertEqual(vm_log.plain(text).splitlines()[::2], KNOWN)
+
     def test_known_lock(self):
         """A lock report counts as known by the function that it names."""
         known = vm_q35.PCIEHP_KNOWN
