@@ -215,6 +215,19 @@ PROBE = dataclasses.replace(
         "memory is added while there is a window at 4 GB",
         direct=dict.fromkeys(("nvme", "virtio", "edu40"), GIB_4))})
 
+# --- a host bridge that fails ------------------------------------------------
+
+FENCE = dataclasses.replace(
+    KEXEC, name="fence", plan="fence", memory="6G", cpus=2,
+    required=("edu40.recovered", "edu40.window", "edu40.after.random",
+              "nvme.recovered", "nvme.fenced.write", "nvme.fenced.verify",
+              "virtio.bystander.verify"),
+    modes={"window-4g": dataclasses.replace(
+        mode("iommu=iommu_bypass", "host bridges are reset under DMA",
+             direct=dict.fromkeys(("nvme", "virtio", "edu40"), GIB_4)),
+        known_log=(r"EEH: Frozen PHB#[02]-PE#0 detected",
+                   r"EEH: Call Trace:"))})
+
 # --- what a mapping costs ---------------------------------------------------
 
 # Round trips of one card with a mask of 40 bits: each has two mappings.
@@ -323,4 +336,4 @@ PSERIES = machine(
         "no-window": mode("disable_ddw", "TCEs for every device", direct={}),
     })
 
-ALL = (POWER9, POWER10, KEXEC, PROBE, TCES, VFIO, POWER8, PSERIES)
+ALL = (POWER9, POWER10, KEXEC, PROBE, FENCE, TCES, VFIO, POWER8, PSERIES)
