@@ -55,4 +55,14 @@ static inline bool dma_ends_in_iommu(struct device *dev)
 	       (use_dma_iommu(dev) || dma_path_base_iommu(dev));
 }
 
+/*
+ * For a device that is not direct and has these operations: is it for iommu-dma?
+ * Who has none is, even if he has left it since: another thread may set a mask.
+ */
+static inline bool dma_goes_to_iommu(struct device *dev,
+				     const struct dma_map_ops *ops)
+{
+	return IS_ENABLED(CONFIG_IOMMU_DMA) && (!ops || use_dma_iommu(dev));
+}
+
 #endif /* _LINUX_DMA_PATH_H */
