@@ -65,7 +65,7 @@ help:
 	@echo
 	@echo 'MACHINE=<m>,...|all  the machines: q35 (default), masks, dmar, rmrr, groups,'
 	@echo '                     grow, crash, powernv9, powernv10, powernv8, pseries, kexec,'
-	@echo '                     probe, tces, vfio'
+	@echo '                     probe, fence, tces, vfio'
 	@echo 'MODE=<mode>,...|all  its modes for make run (default the main one)'
 	@echo 'T=<suite>,...        the suites of make test (default most; T=all, T=list names them)'
 	@echo 'ACCEL=auto|kvm|tcg   how QEMU runs the machine (default auto)'

@@ -169,8 +169,8 @@ def machine(path):
         mine = [(f"{r.name}/{n}", s, d) for n, s, d in nested]
         if not mine or (status == "fail"
                         and all(s != "fail" for _, s, _ in mine)):
-            mine.append((r.name, status, r.skipped or
-                         "\n".join(r.notes) * (status == "fail")))
+            why = "\n".join(r.notes) if status == "fail" else r.skipped
+            mine.append((r.name, status, why or ""))
         if r.depth:
             inner.setdefault(r.depth, []).extend(mine)
         else:

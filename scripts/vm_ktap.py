@@ -50,7 +50,8 @@ def parse(lines):
             planned += int(match[2])
         result = parse_line(line)
         if not result:
-            notes += [line.strip()[2:]] * line.strip().startswith("# ")
+            if line.strip().startswith("# "):
+                notes.append(line.strip()[2:])
             continue
         result.notes, notes = tuple(notes), []
         # The numbers of a nested list start again after its parent.
