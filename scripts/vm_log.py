@@ -88,14 +88,15 @@ def plain(text):
 
 
 def by_caller(text):
-    """Lines of a console, those of one task or CPU together.
+    """Plain lines of a console, those of one task or CPU together.
 
     Two CPUs that complain at the same time do so line by line in turns.
     """
     said = {}
     for line in text.splitlines():
         found = CALLER.match(line)
-        said.setdefault(found and found.group(1), []).append(line)
+        said.setdefault(found and found.group(1), []).append(
+            CALLER.sub("", line))
     return list(said.values())
 
 

@@ -112,11 +112,13 @@ class Log(unittest.TestCase):
     def test_known_lock(self):
         """A lock report counts as known by the function that it names."""
         known = vm_q35.PCIEHP_KNOWN
-        text = "\n".join(["a", *LOCKS, "b"])
-        self.assertEqual(vm_log.complaints(text, known), [])
-        self.assertTrue(vm_log.complaints(text))
-        other = text.replace("pciehp_unconfigure_device", "dma_layer_push")
-        self.assertTrue(vm_log.complaints(other, known))
+        for caller in ("", "[   T42] "):
+            text = "\n".join(caller + line for line in ["a", *LOCKS, "b"])
+            self.assertEqual(vm_log.complaints(text, known), [])
+            self.assertTrue(vm_log.complaints(text))
+            other = text.replace("pciehp_unconfigure_device",
+                                 "dma_layer_push")
+            self.assertTrue(vm_log.complaints(other, known))
 
     def test_not_known(self):
         """Other reports stay, before, after and cut off."""
