@@ -4,17 +4,24 @@
  * device reaches at each address is what was mapped.
  */
 #include <kunit/test.h>
+#include <linux/anon_inodes.h>
 #include <linux/cleanup.h>
 #include <linux/dma-map-ops.h>
 #include <linux/dma-mapping.h>
+#include <linux/file.h>
+#include <linux/fs.h>
 #include <linux/iommu.h>
 #include <linux/iommu-dma.h>
 #include <linux/minmax.h>
+#include <linux/mm.h>
+#include <linux/mman.h>
 #include <linux/panic.h>
 #include <linux/prandom.h>
 #include <linux/scatterlist.h>
 #include <linux/sizes.h>
 #include <linux/spinlock.h>
+#include <linux/string.h>
+#include <linux/uaccess.h>
 
 #include "dma-window-plan.h"
 #include "dma-window_kunit.h"
@@ -26,6 +33,7 @@
 #define DIRECT_AT	BIT_ULL(40)
 #define TRANSLATED_AT	0x10000000ULL
 #define TRANSLATED_SIZE	SZ_4M
+#define TRANSLATED_LAST	(TRANSLATED_AT + TRANSLATED_SIZE - 1)
 
 #define SG_ENTRIES	24
 #define SG_ROUNDS	400
@@ -34,6 +42,7 @@ struct map_test {
 	struct device *dev;
 	struct page *block;
 	phys_addr_t phys;
+	phys_addr_t direct_end;
 	struct rnd_state rnd;
 	struct scatterlist sg[SG_ENTRIES];
 	struct scatterlist before[SG_ENTRIES];
@@ -85,8 +94,9 @@ static void make_device(struct kunit *test,
 	KUNIT_ASSERT_NOT_NULL(test, t->dev);
 }
 
-/* A device that sees the first half of the block, far up */
-static struct device *half_direct(struct kunit *test)
+static struct device *
+make_device_with(struct kunit *test, const struct dma_window *windows,
+		 unsigned int count, phys_addr_t direct_end)
 {
 	const struct soft_iommu_config config = {
 		.iotlb_lg2 = 10,
@@ -94,20 +104,104 @@ static struct device *half_direct(struct kunit *test)
 	};
 	struct map_test *t = test->priv;
 
-	ask.windows[0] = (struct dma_window){
-		.first = DIRECT_AT,
-		.last = DIRECT_AT + AREA_SIZE / 2 - 1,
-		.phys = t->phys,
-		.kind = DMA_WINDOW_DIRECT,
-	};
-	ask.windows[1] = (struct dma_window){
-		.first = TRANSLATED_AT,
-		.last = TRANSLATED_AT + TRANSLATED_SIZE - 1,
-		.kind = DMA_WINDOW_TRANSLATED,
-	};
-	ask.count = 2;
+	memcpy(ask.windows, windows, count * sizeof(*windows));
+	ask.count = count;
+	t->direct_end = direct_end;
 	make_device(test, &config);
 	return t->dev;
+}
+
+#define DIRECT(_first, _last, _phys) { \
+	.first = (_first), .last = (_last), .phys = (_phys), \
+	.kind = DMA_WINDOW_DIRECT, \
+}
+
+#define TRANSLATED(_first, _last) { \
+	.first = (_first), .last = (_last), \
+	.kind = DMA_WINDOW_TRANSLATED, \
+}
+
+/* A device that sees the first half of the block, far up */
+static struct device *half_direct(struct kunit *test)
+{
+	struct map_test *t = test->priv;
+	const struct dma_window windows[] = {
+		DIRECT(DIRECT_AT, DIRECT_AT + AREA_SIZE / 2 - 1, t->phys),
+		TRANSLATED(TRANSLATED_AT, TRANSLATED_LAST),
+	};
+
+	return make_device_with(test, windows, ARRAY_SIZE(windows),
+				t->phys + AREA_SIZE / 2);
+}
+
+/* A device that sees all memory far up, as on POWER */
+static struct device *all_direct(struct kunit *test)
+{
+	static const struct dma_window windows[] = {
+		DIRECT(DIRECT_AT, DIRECT_AT + 64ULL * SZ_1G - 1, 0),
+		TRANSLATED(TRANSLATED_AT, TRANSLATED_LAST),
+	};
+
+	return make_device_with(test, windows, ARRAY_SIZE(windows),
+				PHYS_ADDR_MAX);
+}
+
+/* The aperture of a GART hides the second half of the block. */
+static struct device *with_aperture(struct kunit *test)
+{
+	struct map_test *t = test->priv;
+	u64 at = t->phys + AREA_SIZE / 2;
+	const struct dma_window windows[] = {
+		DIRECT(0, at - 1, 0),
+		TRANSLATED(at, at + TRANSLATED_SIZE - 1),
+		DIRECT(at + TRANSLATED_SIZE, 64ULL * SZ_1G - 1,
+		       at + TRANSLATED_SIZE),
+	};
+
+	return make_device_with(test, windows, ARRAY_SIZE(windows), at);
+}
+
+/* A bus that Calgary translates */
+static struct device *none_direct(struct kunit *test)
+{
+	static const struct dma_window windows[] = {
+		TRANSLATED(SZ_1M, SZ_1M + TRANSLATED_SIZE - 1),
+	};
+
+	return make_device_with(test, windows, ARRAY_SIZE(windows), 0);
+}
+
+/* A bus that it leaves alone */
+static struct device *none_translated(struct kunit *test)
+{
+	static const struct dma_window windows[] = {
+		DIRECT(0, 64ULL * SZ_1G - 1, 0),
+	};
+
+	return make_device_with(test, windows, ARRAY_SIZE(windows),
+				PHYS_ADDR_MAX);
+}
+
+struct layout {
+	const char *name;
+	struct device *(*make)(struct kunit *test);
+};
+
+static const struct layout layouts[] = {
+	{ "half-direct", half_direct },
+	{ "all-direct", all_direct },
+	{ "aperture", with_aperture },
+	{ "none-direct", none_direct },
+	{ "none-translated", none_translated },
+};
+
+KUNIT_ARRAY_PARAM_DESC(layout, layouts, name);
+
+static struct device *make_layout(struct kunit *test)
+{
+	const struct layout *layout = test->param_value;
+
+	return layout->make(test);
 }
 
 static unsigned long live(struct device *dev)
@@ -117,8 +211,12 @@ static unsigned long live(struct device *dev)
 
 static bool is_translated(dma_addr_t addr, size_t size)
 {
-	return addr >= TRANSLATED_AT &&
-	       addr + size <= TRANSLATED_AT + TRANSLATED_SIZE;
+	const struct dma_window *w;
+
+	for (w = ask.windows; w < ask.windows + ask.count; w++)
+		if (w->kind == DMA_WINDOW_TRANSLATED)
+			return addr >= w->first && addr + size - 1 <= w->last;
+	return false;
 }
 
 /* The device finds the memory, page by page. */
@@ -244,8 +342,7 @@ static void expect_segments(struct kunit *test, struct map_test *t, int nents,
 	int i, direct = 0;
 
 	for_each_sg(t->sg, s, nents, i) {
-		bool is_direct = sg_phys(s) + s->length <=
-				 t->phys + AREA_SIZE / 2;
+		bool is_direct = sg_phys(s) + s->length <= t->direct_end;
 
 		for (done = 0; done < s->length; done += len) {
 			KUNIT_ASSERT_TRUE(test, d < t->sg + segments);
@@ -281,7 +378,7 @@ static void expect_untouched(struct kunit *test, struct map_test *t, int nents)
 
 static void lists_may_be_mixed(struct kunit *test)
 {
-	struct device *dev = half_direct(test);
+	struct device *dev = make_layout(test);
 	struct map_test *t = test->priv;
 	int i, nents, segments;
 
@@ -301,7 +398,7 @@ static void lists_may_be_mixed(struct kunit *test)
 /* Segment limits hold for what is translated, next to what is direct. */
 static void lists_keep_segment_limits(struct kunit *test)
 {
-	struct device *dev = half_direct(test);
+	struct device *dev = make_layout(test);
 	struct map_test *t = test->priv;
 	struct scatterlist *s;
 	int i, j, nents, segments;
@@ -363,23 +460,6 @@ static void full_window_is_an_error(struct kunit *test)
 		dma_unmap_phys(dev, addrs[i], size, DMA_TO_DEVICE, 0);
 	KUNIT_EXPECT_EQ(test, live(dev), 0);
 	unmap(dev, map(test, dev, half, size), size);
-}
-
-/* A device that sees all memory far up, as on POWER */
-static struct device *all_direct(struct kunit *test)
-{
-	const struct soft_iommu_config config = {
-		.iotlb_lg2 = 10,
-		.attach = attach_with_windows,
-	};
-	struct map_test *t = test->priv;
-
-	half_direct(test);
-	soft_iommu_device_destroy(t->dev);
-	ask.windows[0].phys = 0;
-	ask.windows[0].last = DIRECT_AT + 64ULL * SZ_1G - 1;
-	make_device(test, &config);
-	return t->dev;
 }
 
 static void expect_coherent(struct kunit *test, struct device *dev, gfp_t gfp,
@@ -457,6 +537,141 @@ static void other_entry_points(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, dma_mapping_error(dev, addr));
 	dma_unmap_resource(dev, addr, PAGE_SIZE, DMA_BIDIRECTIONAL, 0);
 	KUNIT_EXPECT_EQ(test, live(dev), 0);
+}
+
+static void coherent_in_each_layout(struct kunit *test)
+{
+	struct device *dev = make_layout(test);
+	const size_t size = 3 * PAGE_SIZE;
+	struct sg_table sgt;
+	struct sg_page_iter at;
+	dma_addr_t addr;
+	unsigned int i = 0;
+	void *mem;
+
+	mem = dma_alloc_coherent(dev, size, &addr, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, mem);
+	KUNIT_EXPECT_EQ(test, live(dev), is_translated(addr, size));
+	KUNIT_ASSERT_EQ(test, dma_get_sgtable(dev, &sgt, mem, addr, size), 0);
+	for_each_sgtable_page(&sgt, &at, 0)
+		expect_reach(test, dev, addr + PAGE_SIZE * i++,
+			     page_to_phys(sg_page_iter_page(&at)), PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, i, 3);
+	sg_free_table(&sgt);
+	dma_free_coherent(dev, size, mem, addr);
+	KUNIT_EXPECT_EQ(test, live(dev), 0);
+}
+
+/* What user space maps is what the device reaches. */
+static struct {
+	struct device *dev;
+	void *mem;
+	dma_addr_t addr;
+	size_t size;
+} shown;
+
+static int shown_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	return dma_mmap_coherent(shown.dev, vma, shown.mem, shown.addr,
+				 shown.size);
+}
+
+static const struct file_operations shown_fops = { .mmap = shown_mmap };
+
+static void user_space_sees_it(struct kunit *test)
+{
+	struct device *dev = make_layout(test);
+	const size_t size = 3 * PAGE_SIZE;
+	struct file *file;
+	unsigned long at;
+	u8 *mem, byte;
+	int i;
+
+	mem = dma_alloc_coherent(dev, size, &shown.addr, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, mem);
+	for (i = 0; i < 3; i++)
+		mem[i * PAGE_SIZE + i] = 0xd0 + i;
+	shown.dev = dev;
+	shown.mem = mem;
+	shown.size = size;
+	file = anon_inode_getfile("dma-window", &shown_fops, NULL, O_RDWR);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	/* All but the first page */
+	at = kunit_vm_mmap(test, file, 0, size - PAGE_SIZE,
+			   PROT_READ | PROT_WRITE, MAP_SHARED, PAGE_SIZE);
+	KUNIT_EXPECT_FALSE(test, IS_ERR_VALUE(at));
+	for (i = 1; i < 3 && !IS_ERR_VALUE(at); i++) {
+		KUNIT_EXPECT_EQ(test, get_user(byte, (u8 __user *)at +
+					       (i - 1) * PAGE_SIZE + i), 0);
+		KUNIT_EXPECT_EQ(test, byte, 0xd0 + i);
+	}
+	if (!IS_ERR_VALUE(at))
+		vm_munmap(at, size - PAGE_SIZE);
+	fput(file);
+	dma_free_coherent(dev, size, mem, shown.addr);
+}
+
+/* What was mapped below one mask is undone below another. */
+static void masks_change_under_mappings(struct kunit *test)
+{
+	static const u64 masks[] = { DMA_BIT_MASK(64), DMA_BIT_MASK(32) };
+	struct device *dev = all_direct(test);
+	struct map_test *t = test->priv;
+	struct sg_table *sgt;
+	int i, nents, segments;
+	dma_addr_t addr;
+	void *mem;
+
+	for (i = 0; i < 4; i++) {
+		bool direct = !(i & 1);
+
+		KUNIT_ASSERT_EQ(test, dma_set_mask_and_coherent(dev,
+								masks[i & 1]),
+				0);
+		nents = random_list(t);
+		segments = dma_map_sg(dev, t->sg, nents, DMA_BIDIRECTIONAL);
+		KUNIT_ASSERT_GT(test, segments, 0);
+		sgt = dma_alloc_noncontiguous(dev, SZ_64K, DMA_BIDIRECTIONAL,
+					      GFP_KERNEL, 0);
+		KUNIT_ASSERT_NOT_NULL(test, sgt);
+		mem = dma_alloc_coherent(dev, SZ_64K, &addr, GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, mem);
+		/* Pages that lie apart are one segment only when translated. */
+		KUNIT_EXPECT_EQ(test, live(dev), direct ? 1 : 3);
+
+		KUNIT_ASSERT_EQ(test, dma_set_mask_and_coherent(dev,
+								masks[!(i & 1)]),
+				0);
+		dma_sync_sgtable_for_cpu(dev, sgt, DMA_BIDIRECTIONAL);
+		dma_sync_sg_for_device(dev, t->sg, nents, DMA_BIDIRECTIONAL);
+		expect_reach(test, dev, sg_dma_address(sgt->sgl),
+			     sg_phys(sgt->sgl), PAGE_SIZE);
+		dma_unmap_sg(dev, t->sg, nents, DMA_BIDIRECTIONAL);
+		expect_untouched(test, t, nents);
+		dma_free_noncontiguous(dev, SZ_64K, sgt, DMA_BIDIRECTIONAL);
+		dma_free_coherent(dev, SZ_64K, mem, addr);
+		KUNIT_EXPECT_EQ(test, live(dev), 0);
+	}
+}
+
+/* No mapping is to be larger than what a narrow mask leaves of a window. */
+static void size_within_reach(struct kunit *test)
+{
+	struct device *dev = half_direct(test);
+
+	KUNIT_EXPECT_EQ(test, dma_max_mapping_size(dev), TRANSLATED_SIZE / 4);
+	set_masks(dev, TRANSLATED_AT + TRANSLATED_SIZE / 2 - 1);
+	KUNIT_EXPECT_EQ(test, dma_max_mapping_size(dev), TRANSLATED_SIZE / 8);
+	KUNIT_EXPECT_LE(test, dma_opt_mapping_size(dev), TRANSLATED_SIZE / 8);
+	dev->bus_dma_limit = TRANSLATED_AT + TRANSLATED_SIZE / 4 - 1;
+	KUNIT_EXPECT_EQ(test, dma_max_mapping_size(dev), TRANSLATED_SIZE / 16);
+	/* A page is always worth a try. */
+	dev->bus_dma_limit = TRANSLATED_AT + PAGE_SIZE - 1;
+	KUNIT_EXPECT_EQ(test, dma_max_mapping_size(dev), PAGE_SIZE);
+	/* Out of reach: whatever bounce buffers take */
+	dev->bus_dma_limit = TRANSLATED_AT - 1;
+	KUNIT_EXPECT_NE(test, dma_max_mapping_size(dev), PAGE_SIZE);
+	dev->bus_dma_limit = 0;
 }
 
 static void windows_that_cannot_be(struct kunit *test)
@@ -715,8 +930,12 @@ static void dma_window_map_exit(struct kunit *test)
 static struct kunit_case dma_window_map_cases[] = {
 	KUNIT_CASE(map_takes_the_window_that_fits),
 	KUNIT_CASE(map_follows_the_mask),
-	KUNIT_CASE(lists_may_be_mixed),
-	KUNIT_CASE(lists_keep_segment_limits),
+	KUNIT_CASE_PARAM(coherent_in_each_layout, layout_gen_params),
+	KUNIT_CASE_PARAM(lists_may_be_mixed, layout_gen_params),
+	KUNIT_CASE_PARAM(lists_keep_segment_limits, layout_gen_params),
+	KUNIT_CASE_PARAM(user_space_sees_it, layout_gen_params),
+	KUNIT_CASE(masks_change_under_mappings),
+	KUNIT_CASE(size_within_reach),
 	KUNIT_CASE(full_window_is_an_error),
 	KUNIT_CASE(coherent_mask_is_independent),
 	KUNIT_CASE(other_entry_points),

@@ -286,6 +286,24 @@ static u64 hole_size(u64 limit)
 }
 
 /**
+ * dma_windows_room - how much of the translated window can a device use?
+ * @set: windows
+ * @limit: highest address that the device can use
+ *
+ * Context: any
+ * Return: bytes, 0 for none.
+ */
+u64 dma_windows_room(const struct dma_windows *set, u64 limit)
+{
+	const struct dma_window *w = dma_windows_translated(set);
+
+	if (!w || w->first > limit)
+		return 0;
+	return min(w->last, limit) - w->first + 1;
+}
+EXPORT_SYMBOL_IF_KUNIT(dma_windows_room);
+
+/**
  * dma_windows_serve - does a device need no other windows?
  * @set: windows
  * @limit: highest address that the device can use
@@ -300,11 +318,9 @@ bool dma_windows_serve(const struct dma_windows *set, u64 limit)
 	u64 room;
 
 	limit = min_t(u64, limit, HOLE_LIMIT);
-	if (!w || w->first > limit)
-		return false;
-	if (w->last <= limit)
-		return true;
-	room = limit - w->first + 1;
+	room = dma_windows_room(set, limit);
+	if (!room || w->last <= limit)
+		return room;
 	return room >= max_t(u64, hole_size(limit) / 2, HOLE_MIN);
 }
 EXPORT_SYMBOL_IF_KUNIT(dma_windows_serve);

@@ -86,6 +86,7 @@ bool dma_windows_enter_gate(struct dma_windows *set);
 unsigned long dma_windows_live(const struct dma_windows *set);
 bool dma_windows_close(struct dma_windows *set, bool *unused);
 void dma_windows_open(struct dma_windows *set);
+u64 dma_windows_room(const struct dma_windows *set, u64 limit);
 bool dma_windows_serve(const struct dma_windows *set, u64 limit);
 int dma_window_find_hole(const struct dma_window_range *ranges,
 			 unsigned int count, u64 limit, bool carve,
