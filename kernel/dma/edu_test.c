@@ -64,6 +64,8 @@
 /* What fills a window, and how often at most */
 #define EDU_FILLING		SZ_4M
 #define EDU_FILLINGS		512
+/* More allocations than a change of masks makes */
+#define EDU_FAULTS		500
 #define EDU_SAMPLES		4
 /* How often a cost is measured, and the largest of the sizes */
 #define EDU_COST_ROUNDS		512
@@ -961,6 +963,72 @@ out:
 	return err;
 }
 
+#ifdef CONFIG_FAULT_INJECTION
+/* One allocation of this task, or all of them, fail from now on. */
+static void edu_faults_begin(unsigned int nth)
+{
+	current->fail_nth = nth;
+	current->make_it_fail = !nth;
+}
+
+/* Was there an nth allocation? */
+static bool edu_faults_end(void)
+{
+	current->make_it_fail = 0;
+	return !xchg(&current->fail_nth, 0);
+}
+#else
+static void edu_faults_begin(unsigned int nth)
+{
+}
+
+static bool edu_faults_end(void)
+{
+	return false;
+}
+#endif
+
+/* The device goes on with what it had when its masks become narrower in vain. */
+static int edu_mask_fault(struct edu *edu, struct page *page, unsigned int nth,
+			  bool *failed)
+{
+	int err;
+
+	err = edu_put_masks(edu, DMA_BIT_MASK(64), DMA_BIT_MASK(64));
+	if (err)
+		return err;
+	edu_faults_begin(nth);
+	edu_put_masks(edu, edu->mask, edu->mask);
+	*failed = edu_faults_end();
+	err = edu_round_trip(edu, page, 0, EDU_MAX);
+	/* Nothing fails any more. */
+	return err ?: edu_put_masks(edu, edu->mask, edu->mask) ?:
+	       edu_round_trip(edu, page, 0, EDU_MAX);
+}
+
+/*
+ * All allocations fail, once more after the windows were there, and then each
+ * one alone.
+ */
+static int edu_mask_faults(struct edu *edu)
+{
+	struct page *page = edu_block_high();
+	unsigned int nth = 0, all;
+	bool failed = true;
+	int err = 0;
+
+	if (!page)
+		return -ENOMEM;
+	for (all = 0; all < 2 && !err; all++)
+		err = edu_mask_fault(edu, page, 0, &failed);
+	for (failed = true; failed && nth < EDU_FAULTS && !err;)
+		err = edu_mask_fault(edu, page, ++nth, &failed);
+	__free_pages(page, EDU_ORDER);
+	if (!err && nth == 1)
+		return edu_fail(edu, EDU_SKIP, "no allocation can fail");
+	return err;
+}
+
 static int edu_count(struct device *dev, void *count)
 {
 	++*(int *)count;
@@ -1068,6 +1136,11 @@ static const struct edu_test edu_tests[] = {
 	{ "full-window", edu_full_window },
 };
 
+/* Only when it is named: somebody has to have set up which allocations fail. */
+static const struct edu_test edu_fault_test = {
+	"mask-change-faults", edu_mask_faults
+};
+
 static void edu_report_one(struct edu *edu, size_t number, const char *name,
 			   int err)
 {
@@ -1125,6 +1198,8 @@ static int edu_run_chosen(struct edu *edu, const char *which)
 		if (!strcmp(which, edu_tests[i].name))
 			return edu_run(edu, &edu_tests[i], 1);
 	}
+	if (!strcmp(which, edu_fault_test.name))
+		return edu_run(edu, &edu_fault_test, 1);
 	return -EINVAL;
 }
 

@@ -177,8 +177,8 @@ static void replace_link(struct device_domain_info *info,
  * @old: its domain
  *
  * Context: process, may sleep; the mutex of the device's group is held
- * Return: 0; -EOPNOTSUPP, with nothing changed, if it has to be done in another
- * way; another error if that has to be done after all.
+ * Return: 0; -EOPNOTSUPP if it has to be done in another way, which begins with
+ * blocking the device; another error, with nothing changed.
  */
 int intel_replace_domain(struct iommu_domain *domain, struct device *dev,
 			 struct iommu_domain *old)
@@ -199,8 +199,9 @@ int intel_replace_domain(struct iommu_domain *domain, struct device *dev,
 	ret = sm_supported(info->iommu) ? pasid_replace(info, to) :
 					  context_replace(info, to);
 	if (ret) {
+		/* Of its entries some may be new ones. */
 		replace_detach(info, to);
-		return ret;
+		return -EOPNOTSUPP;
 	}
 	replace_link(info, to);
 	replace_detach(info, from);
