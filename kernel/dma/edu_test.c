@@ -25,6 +25,7 @@
 #include <linux/mutex.h>
 #include <linux/pci.h>
 #include <linux/prandom.h>
+#include <linux/rwsem.h>
 #include <linux/scatterlist.h>
 #include <linux/sched/signal.h>
 #include <linux/seq_buf.h>
@@ -1141,6 +1142,28 @@ static const struct edu_test edu_fault_test = {
 	"mask-change-faults", edu_mask_faults
 };
 
+/*
+ * In a group, the address that a card uses after unmapping may be what another
+ * card was given meanwhile.
+ */
+static DECLARE_RWSEM(edu_addresses);
+
+static int edu_run_one(struct edu *edu, const struct edu_test *test)
+{
+	int err;
+
+	if (test->run == edu_stale_address) {
+		down_write(&edu_addresses);
+		err = test->run(edu);
+		up_write(&edu_addresses);
+	} else {
+		down_read(&edu_addresses);
+		err = test->run(edu);
+		up_read(&edu_addresses);
+	}
+	return err;
+}
+
 static void edu_report_one(struct edu *edu, size_t number, const char *name,
 			   int err)
 {
@@ -1172,7 +1195,7 @@ static int edu_run(struct edu *edu, const struct edu_test *tests, size_t count)
 		if (signal_pending(current))
 			return -EINTR;
 		edu->note[0] = '\0';
-		err = tests[i].run(edu);
+		err = edu_run_one(edu, &tests[i]);
 		edu_report_one(edu, i + 1, tests[i].name, err);
 		if (err == EDU_SKIP)
 			skipped++;
