@@ -79,6 +79,19 @@ class Machine:
     first_place: int = 0x1c
 
 
+def with_caches(modes):
+    """The modes, and again with the allocator that the arenas replace.
+
+    Not again where no device has IOVAs.
+    """
+    return modes | {
+        f"{name}-rcache": dataclasses.replace(
+            mode, words=f"{mode.words} iommu.iova=rcache",
+            what=f"{mode.what}, IOVAs from caches")
+        for name, mode in modes.items()
+        if mode.domain and "iommu.windows=off" not in mode.words.split()}
+
+
 def option(arguments):
     """{"driver": "nvme", "id": "x"} as -device wants it."""
     rest = [f"{key}={value}" for key, value in arguments.items()

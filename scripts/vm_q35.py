@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The machine with everything that does DMA."""
 
-import dataclasses
-
-from vm_machine import Machine, Mode, blockdevs, option
+from vm_machine import Machine, Mode, blockdevs, option, with_caches
 
 # Everything that does DMA counts; the edu cards, the NVMe disk and the 32-bit
 # card also bounce what lies in a no-DMA range.  "fault" is a module that comes
@@ -49,14 +47,6 @@ Q35_MODES = {
                      known_log=PCIEHP_KNOWN),
 }
 
-# The same with the allocator that the arenas replace.
-Q35_MODES |= {
-    f"{name}-rcache": dataclasses.replace(
-        Q35_MODES[name], words=f"{Q35_MODES[name].words} iommu.iova=rcache",
-        what=f"{Q35_MODES[name].what}, IOVAs from caches")
-    for name in ("lazy", "strict", "layers", "plain", "debug")
-}
-
 HOT = {
     "nvme": {"driver": "nvme", "id": "nvme", "bus": "port0",
              "drive": "disk-nvme", "serial": "nvme"},
@@ -97,7 +87,7 @@ Q35 = Machine(
     name="q35",
     memory="5G",
     cpus=2,
-    modes=Q35_MODES,
+    modes=with_caches(Q35_MODES),
     disks=("nvme", "virtio", "ahci"),
     roles=("nvme", "virtio", "ahci", "nic0", "nic1", "nic32", "edu0", "edu1"),
     required=(

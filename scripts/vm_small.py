@@ -6,7 +6,7 @@ import functools
 import struct
 
 import dmar
-from vm_machine import Machine, Mode, blockdevs
+from vm_machine import Machine, Mode, blockdevs, with_caches
 
 EDU = "1234:11e8"
 NVME = ("nvme", "1b36:0010", 1)
@@ -39,7 +39,7 @@ def one_of_each(images):
 def two_devices(name, modes, **more):
     """A machine with one of each."""
     return Machine(
-        name=name, modes=modes, cpus=2, disks=("nvme",),
+        name=name, modes=with_caches(modes), cpus=2, disks=("nvme",),
         roles=("nvme", "edu32"), devices=one_of_each,
         ids=(NVME, ("edu32", EDU, 1)), **more)
 
@@ -77,13 +77,15 @@ RMRR = Machine(
     name="rmrr",
     memory="5G",
     cpus=2,
-    modes={"lazy": reserved("iommu.strict=0", "translated", "DMA-FQ"),
-           "pt": reserved("iommu=pt", "pass-through", "identity"),
-           "pt-sm": dataclasses.replace(
-               reserved("iommu=pt intel_iommu=sm_on rig.types=DMA,DMA-FQ",
-                        "pass-through, scalable mode", "identity"),
-               vtd="x-scalable-mode=on", bounce="no", windows=True,
-               ran=("edu32.in-flight",))},
+    modes=with_caches({
+        "lazy": reserved("iommu.strict=0", "translated", "DMA-FQ"),
+        "pt": reserved("iommu=pt", "pass-through", "identity"),
+        "pt-sm": dataclasses.replace(
+            reserved("iommu=pt intel_iommu=sm_on rig.types=DMA,DMA-FQ",
+                     "pass-through, scalable mode", "identity"),
+            vtd="x-scalable-mode=on", bounce="no", windows=True,
+            ran=("edu32.in-flight",)),
+    }),
     disks=(),
     roles=("edu32",),
     required=("rmrr.DMA.data", "rmrr.switch.data", "rmrr.after.data",
@@ -185,7 +187,7 @@ MASKS = Machine(
     name="masks",
     memory="6G",
     cpus=2,
-    modes={
+    modes=with_caches({
         "lazy": Mode("iommu.strict=0 rig.mib=8", "translated, flushes batched",
                      "DMA-FQ", bounce="no"),
         "strict": Mode("iommu.strict=1 rig.mib=8",
@@ -218,7 +220,7 @@ MASKS = Machine(
                      bounce="no"),
         "noforce": Mode("swiotlb=noforce rig.mib=8", "swiotlb forbidden",
                         "DMA-FQ", bounce="no"),
-    },
+    }),
     disks=("nvme",),
     roles=("nvme", "nic1", "nic32", *CARDS),
     required=(*DISK, *(f"{card}.run" for card in CARDS),
@@ -253,14 +255,14 @@ GROUPS = Machine(
     name="groups",
     memory="5G",
     cpus=2,
-    modes={
+    modes=with_caches({
         "lazy": Mode("iommu.strict=0 rig.mib=8",
                      "a group of cards, translated", "DMA-FQ", bounce="no",
                      vtd="device-iotlb=on"),
         "pt": Mode("iommu=pt rig.mib=8", "a group of cards, pass-through",
                    "identity", bounce="no", windows=True, shared=True,
                    vtd="device-iotlb=on", ran=("edu32.in-flight",)),
-    },
+    }),
     disks=("virtio",),
     roles=("virtio", *GROUP),
     required=("virtio.traffic.write", "virtio.traffic.verify", "virtio.ats",
