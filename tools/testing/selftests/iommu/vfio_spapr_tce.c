@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -224,6 +225,63 @@ TEST_F(tce, create_and_remove)
 	EXPECT_EQ(0, remove_window(c, start));
 	EXPECT_EQ(-EINVAL, remove_window(c, start));
 	EXPECT_EQ(0, remove_window(c, 0));
+}
+
+/* Pages that the kernel has taken from what this process may lock */
+static long locked(void)
+{
+	char line[128];
+	FILE *f = fopen("/proc/self/status", "re");
+	long kib = -1;
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "VmLck: %ld", &kib) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return kib;
+}
+
+/* Without bit 59, nothing of the first window is seen above 4 GB. */
+TEST_F(tce, first_window_ends_at_second)
+{
+	static const struct { unsigned int shift; uint64_t size; } large[] = {
+		{ TCE_SHIFT, GIB(8) },
+		/* The smallest table of these has 512. */
+		{ 30, GIB(1) },
+	};
+	const int c = self->container;
+	uint64_t first, second;
+	long before;
+	size_t i;
+
+	ASSERT_EQ(0, remove_window(c, 0));
+	before = locked();
+	ASSERT_LE(0, before);
+	for (i = 0; i < sizeof(large) / sizeof(*large); i++) {
+		int err = create(c, large[i].shift, large[i].size, 1, &first);
+
+		if (self->start == GIB(4)) {
+			EXPECT_EQ(-ENOSPC, err);
+		} else {
+			ASSERT_EQ(0, err);
+			EXPECT_EQ(0, first);
+			if (large[i].shift == TCE_SHIFT)
+				EXPECT_EQ(0, map(c, self->memory, GIB(4), TCE));
+			EXPECT_EQ(0, remove_window(c, 0));
+		}
+		EXPECT_EQ(before, locked());
+	}
+	/* What was refused is in nobody's way. */
+	ASSERT_EQ(0, create(c, TCE_SHIFT, GIB(4), 1, &first));
+	EXPECT_EQ(0, first);
+	EXPECT_EQ(0, map(c, self->memory, GIB(4) - TCE, TCE));
+	ASSERT_EQ(0, create(c, TCE_SHIFT, GIB(8), 1, &second));
+	EXPECT_EQ(self->start, second);
+	EXPECT_EQ(0, map(c, self->memory, second + GIB(8) - TCE, TCE));
+	EXPECT_EQ(0, remove_window(c, second));
+	EXPECT_EQ(0, remove_window(c, 0));
+	EXPECT_EQ(before, locked());
 }
 
 TEST_F(tce, sizes_and_levels)
