@@ -59,28 +59,24 @@ VISIBLE_IF_KUNIT s64 pnv_set_option(struct pnv_phb *phb, bool at_4gb)
 				   at_4gb);
 }
 
-VISIBLE_IF_KUNIT s64 pnv_get_option(struct pnv_phb *phb, bool *at_4gb)
+VISIBLE_IF_KUNIT s64 pnv_get_option(struct pnv_phb *phb, __be64 *at_4gb)
 {
-	__be64 now = 0;
-	s64 rc;
-
 	KUNIT_STATIC_STUB_REDIRECT(pnv_get_option, phb, at_4gb);
 	if (!opal_check_token(OPAL_PHB_GET_OPTION))
 		return OPAL_UNSUPPORTED;
-	rc = opal_phb_get_option(phb->opal_id, OPAL_PHB_OPTION_TVE1_4GB, &now);
-	*at_4gb = be64_to_cpu(now);
-	return rc;
+	return opal_phb_get_option(phb->opal_id, OPAL_PHB_OPTION_TVE1_4GB,
+				   at_4gb);
 }
 
 VISIBLE_IF_KUNIT s64 pnv_window_option(struct pnv_phb *phb, bool at_4gb)
 {
-	bool now;
+	__be64 now = 0;
 	s64 rc;
 
 	rc = pnv_set_option(phb, at_4gb);
 	if (rc == OPAL_SUCCESS)
 		rc = pnv_get_option(phb, &now);
-	if (rc == OPAL_SUCCESS && now != at_4gb)
+	if (rc == OPAL_SUCCESS && be64_to_cpu(now) != at_4gb)
 		rc = OPAL_WRONG_STATE;
 	/* Windows at bit 59 must not meet it half set. */
 	if (rc != OPAL_SUCCESS && at_4gb)

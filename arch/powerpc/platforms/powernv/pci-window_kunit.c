@@ -17,6 +17,7 @@ static struct {
 	bool fails_late;	/* the option is set although setting fails */
 	bool deaf;		/* setting succeeds and changes nothing */
 	bool at_4gb;		/* the option */
+	u64 other;		/* what is said instead of it, if not 0 */
 	unsigned int calls;
 } firmware;
 
@@ -32,10 +33,10 @@ static s64 firmware_set(struct pnv_phb *phb, bool at_4gb)
 	return firmware.set_rc;
 }
 
-static s64 firmware_get(struct pnv_phb *phb, bool *at_4gb)
+static s64 firmware_get(struct pnv_phb *phb, __be64 *at_4gb)
 {
 	firmware.calls++;
-	*at_4gb = firmware.at_4gb;
+	*at_4gb = cpu_to_be64(firmware.other ?: firmware.at_4gb);
 	return firmware.get_rc;
 }
 
@@ -101,6 +102,22 @@ static void option_that_is_not_kept_is_refused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, pnv_window_option(test->priv, true),
 			OPAL_WRONG_STATE);
 	KUNIT_EXPECT_FALSE(test, firmware.at_4gb);
+}
+
+/* All of the big-endian number counts, not only that it is none. */
+static void option_that_is_no_option_is_refused(struct kunit *test)
+{
+	static const u64 others[] = { 2, 3, BIT_ULL(32) + 1, BIT_ULL(56) };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(others); i++) {
+		firmware.other = others[i];
+		KUNIT_EXPECT_EQ(test, pnv_window_option(test->priv, true),
+				OPAL_WRONG_STATE);
+		KUNIT_EXPECT_FALSE(test, firmware.at_4gb);
+		KUNIT_EXPECT_EQ(test, pnv_window_option(test->priv, false),
+				OPAL_WRONG_STATE);
+	}
 }
 
 /* A kernel that has a table at 4 GB, and a reset of the whole PHB */
@@ -183,6 +200,7 @@ static struct kunit_case pci_window_cases[] = {
 	KUNIT_CASE(option_is_set_and_cleared),
 	KUNIT_CASE(refused_option_is_off),
 	KUNIT_CASE(option_that_is_not_kept_is_refused),
+	KUNIT_CASE(option_that_is_no_option_is_refused),
 	KUNIT_CASE(reset_is_survived),
 	KUNIT_CASE(shutdown_clears_only_what_was_set),
 	KUNIT_CASE(pe_falls_back_alone),
