@@ -276,15 +276,29 @@ class Windows(unittest.TestCase):
 
     def test_direct(self):
         """All memory has to be where it should be, and nowhere else."""
-        for base, wanted, right in ((1 << 32, {"a": 1 << 32}, True),
-                                    (1 << 59, {"a": 1 << 32}, False),
-                                    (1 << 59, {}, False)):
-            record = {"windows": [f"direct:{base:#x}-{base + 4095:#x}"]}
+        low, high = "translated:0x0-0x7fffffff", "0x100000000-0x17fffffff"
+        top = "0x800000000000000-0x80000007fffffff"
+        for words, wanted, right in (
+                ([low, f"direct:{high}"], 1 << 32, True),
+                ([low, f"direct:{top}"], 1 << 32, False),
+                ([low, f"direct:{high}", f"direct:{top}"], 1 << 32, False),
+                ([low, f"direct:{high}"], None, False),
+                ([low], 1 << 32, False),
+                ([low], None, True),
+                ([f"direct:{high}"], 1 << 32, False),
+                ([low, f"translated:{high}"], None, False),
+                ([f"translated:{high}"], None, False),
+                (["translated:0x0-0x1ffffffff", f"direct:{high}"], 1 << 32,
+                 False),
+                ([f"direct:{high}", low], 1 << 32, False),
+                (None, None, False)):
             judge = Verdicts()
             vm_windows.check_direct(
-                judge, {"a": record, "b": {"windows": None}}, "abc", wanted)
-            self.assertEqual(judge.found, {
-                "a.direct": right, "b.direct": True, "c.direct": False})
+                judge, {"a": {"windows": words}}, "ab",
+                {} if wanted is None else {"a": wanted})
+            with self.subTest(words=words, wanted=wanted):
+                self.assertEqual(judge.found,
+                                 {"a.direct": right, "b.direct": False})
 
     def test_memory(self):
         """The memory of the machine, from the kernel's log."""

@@ -83,19 +83,37 @@ def complaints(windows, mask, memory, highest, shared=False):
             win.first <= first and last <= win.last for win in direct)]
 
 
+def own_complaints(record, direct):
+    """What is wrong with windows that only a platform's operations know.
+
+    direct: where all memory has to be seen, or None.
+    """
+    windows = of_record(record)
+    found = [win.first for win in windows if win.kind == "direct"]
+    right = [direct] if direct is not None else []
+    wrong = []
+    if found != right:
+        wrong.append(f"direct at {list(map(hex, found))} instead of "
+                     f"{list(map(hex, right))}")
+    translated = [win for win in windows if win.kind == "translated"]
+    if [win.first for win in translated] != [0]:
+        wrong.append(f"{len(translated)} translated windows, instead of one "
+                     "from address 0 on")
+    if windows != sorted(windows) or any(
+            win.last >= first for win in translated for first in found):
+        wrong.append("translated addresses above direct ones")
+    return wrong
+
+
 def check_direct(judge, records, roles, wanted):
     """Is all memory in one window, at this address, for these devices only?
 
+    Below it, all devices have translated addresses.
     records: what dma-path states of each role; wanted: {role: address}.
     """
     for role in roles:
-        found = [win.first for win in of_record(records.get(role, {}))
-                 if win.kind == "direct"]
-        right = [wanted[role]] if role in wanted else []
-        wrong = [] if role in records else ["the kernel states nothing of it"]
-        if found != right:
-            wrong.append(f"direct at {list(map(hex, found))} instead of "
-                         f"{list(map(hex, right))}")
+        wrong = own_complaints(records[role], wanted.get(role)) \
+            if role in records else ["the kernel states nothing of it"]
         judge.add(f"{role}.direct", not wrong, wrong)
 
 

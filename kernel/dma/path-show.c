@@ -65,6 +65,13 @@ static void out_masks(struct dma_path_out *out, struct device *dev)
 #define dma_has_direct_window(dev)	dev_dma_ops_bypass(dev)
 #endif
 
+#ifndef dma_translated_window
+static bool dma_translated_window(struct device *dev, u64 *first, u64 *last)
+{
+	return false;
+}
+#endif
+
 static const char *window_kind(const struct iommu_dma_status_window *window)
 {
 	return window->direct ? "direct" : "translated";
@@ -101,6 +108,28 @@ static const char *windows_for(struct device *dev, u64 highest)
 	return coherent ? "coherent_mask" : "group";
 }
 
+/* Windows that only the operations of a platform know of */
+static void out_own_windows(struct dma_path_out *out, struct device *dev)
+{
+	bool direct = dma_has_direct_window(dev), translated;
+	u64 first, last;
+
+	translated = dma_translated_window(dev, &first, &last);
+	out_key(out, "windows");
+	if (translated)
+		seq_printf(out->m, "translated:0x%llx-0x%llx", first, last);
+	if (translated && direct)
+		seq_putc(out->m, ',');
+	if (direct)
+		seq_printf(out->m, "direct:0x%llx-0x%llx",
+			   (u64)phys_to_dma(dev, 0),
+			   (u64)phys_to_dma(dev, PFN_PHYS(max_pfn) - 1));
+	if (!translated && !direct)
+		seq_putc(out->m, '-');
+	if (!out->line)
+		seq_putc(out->m, '\n');
+}
+
 static void out_windows(struct dma_path_out *out, struct dma_path *path,
 			const struct iommu_dma_status *iommu)
 {
@@ -123,13 +152,8 @@ static void out_windows(struct dma_path_out *out, struct dma_path *path,
 	} else if (dma_path_is_direct(path) && !dev->dma_range_map) {
 		out_field(out, "windows", "direct:0x0-0x%llx",
 			  (u64)PFN_PHYS(max_pfn) - 1);
-	} else if (dma_has_direct_window(dev)) {
-		/* The rest is translated, where is known to its operations. */
-		out_field(out, "windows", "direct:0x%llx-0x%llx",
-			  (u64)phys_to_dma(dev, 0),
-			  (u64)phys_to_dma(dev, PFN_PHYS(max_pfn) - 1));
 	} else {
-		out_field(out, "windows", "-");
+		out_own_windows(out, dev);
 	}
 }
 
