@@ -19,7 +19,8 @@ REACH = {
 }
 # Here the new side's own figure counts, whatever stock has.
 REACH_OWN = {"aged-growth": 1.1, "windows-bounced": 0, "capable-bounced": 0,
-             "windows-disk-bounced": 0, "windows-disk-slots": 0}
+             "windows-disk-bounced": 0, "windows-disk-slots": 0,
+             "tces-40-kills": 0, "tces-40-writes": 0}
 # Here more is better.
 REACH_LEAST = {"windows-in-flight": 512, "windows-in-flight-noforce": 512}
 # Works whose ratio says nothing: they measure the machine, or on one that is

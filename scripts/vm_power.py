@@ -241,9 +241,12 @@ def count_devices(images):
 
 
 def counted(words, what, least, most, **more):
-    """How often a kill finds TCEs that the card has used."""
-    return Mode(words, what, None, events={"tce_forgotten": (least, most)},
-                **more)
+    """How often a kill finds TCEs that the card has used, and writes."""
+    return Mode(words, what, None, qemu=("-trace", "phb4_table_*"),
+                ran=("edu40.above.streaming-above-4g",),
+                events={"tce_forgotten": (least, most),
+                        "table_write": (2 * least, most),
+                        "table_watched": (1, math.inf)}, **more)
 
 
 TCES = Machine(
