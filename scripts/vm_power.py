@@ -126,6 +126,9 @@ WINDOW_4G = mode(
     direct=dict.fromkeys((*WIDE, "edu40", "edu48"), GIB_4),
     ran=(*CHOICES, *ABOVE), kunit=True)
 
+BYPASS = mode("", "direct at bit 59, else TCEs", ran=ABOVE,
+              direct=dict.fromkeys(WIDE, BIT_59))
+
 
 def bare(name, modes):
     """A bare machine whose firmware knows the option."""
@@ -154,8 +157,11 @@ POWER9 = bare(
             "", f"{size}B of memory", memory=size,
             ran=CHOICES if size in ("1G", "2G") else WINDOW_4G.ran)
            for size in ("1G", "2G", "5220M", "9G")},
-        "bypass": mode("", "direct at bit 59, else TCEs", ran=ABOVE,
-                       direct=dict.fromkeys(WIDE, BIT_59)),
+        "bypass": BYPASS,
+        **{f"bypass-{size.lower()}": dataclasses.replace(
+            BYPASS, what=f"{BYPASS.what}, {size}B of memory", memory=size,
+            ran=ABOVE if size == "9G" else ())
+           for size in ("1G", "2G", "9G")},
         "nobypass": mode("iommu=nobypass", "TCEs for every device", ran=ABOVE,
                          says=(r"IOMMU bypass window disabled",), direct={}),
     })
@@ -249,6 +255,10 @@ def counted(words, what, least, most, **more):
                         "table_watched": (1, math.inf)}, **more)
 
 
+# An unknown word is named with those of both tables, and changes nothing.
+BOGUS = (r"unknown word 'bogus' ignored, accepted are:"
+         r"(?=.* nobypass\b)(?=.* iommu_bypass\b)(?=.* novmerge\b)")
+
 TCES = Machine(
     name="tces", cpus=2, disks=(), plan="count", ids=(COUNTED,),
     roles=("edu40",), required=("edu40.alone.random",), memory="6G",
@@ -259,6 +269,13 @@ TCES = Machine(
                              direct={"edu40": GIB_4}),
         "bypass": counted("", "TCEs are killed for each mapping",
                           2 * TRIPS, math.inf, direct={}),
+        "words": counted("iommu=nobypass,bogus,iommu_bypass",
+                         "the last word of iommu= counts", 0, 0, says=(BOGUS,),
+                         direct={"edu40": GIB_4}),
+        "words-twice": counted("iommu=iommu_bypass,bogus iommu=nobypass",
+                               "the last iommu= counts", 2 * TRIPS, math.inf,
+                               direct={}, says=(
+                                   BOGUS, "IOMMU bypass window disabled")),
     })
 
 # --- windows of user space ---------------------------------------------------
