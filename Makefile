@@ -4,7 +4,7 @@
 export MACHINE MODE T ACCEL LINUX_SRC JOBS O P SIGNOFF TRAILERS
 export ROUNDS WORK SEED LINUX_SRC_B MINUTES
 
-.PHONY: run test help clean distclean tree series bisect-check refresh \
+.PHONY: run test test-slow help clean distclean tree series bisect-check refresh \
 	qemu bench bench-dispatch fuzz
 .NOTPARALLEL:
 
@@ -15,6 +15,10 @@ run:
 test:
 	@scripts/deps
 	@scripts/test
+
+test-slow:
+	@scripts/deps
+	@T=slow scripts/test
 
 tree:
 	@scripts/deps
@@ -52,6 +56,7 @@ distclean:
 help:
 	@echo 'make run             build the kernel, boot it, show what its devices did'
 	@echo 'make test            run all tests; results in out/'
+	@echo 'make test-slow       run the tests that make test leaves out'
 	@echo 'make tree            fetch the base and compose the kernel tree out/linux'
 	@echo 'make refresh         write edits in out/linux back into patches/ and new files'
 	@echo 'make qemu            build QEMU with the changes of emulation/qemu, in the cache'
@@ -65,9 +70,9 @@ help:
 	@echo
 	@echo 'MACHINE=<m>,...|all  the machines: q35 (default), masks, dmar, rmrr, groups,'
 	@echo '                     grow, crash, powernv9, powernv10, powernv8, pseries, kexec,'
-	@echo '                     probe, fence, tces, vfio'
+	@echo '                     probe, fence, tces, vfio, hypervisor'
 	@echo 'MODE=<mode>,...|all  its modes for make run (default the main one)'
-	@echo 'T=<suite>,...        the suites of make test (default most; T=all, T=list names them)'
+	@echo 'T=<suite>,...        the suites of make test (default most; T=all, slow, list)'
 	@echo 'ACCEL=auto|kvm|tcg   how QEMU runs the machine (default auto)'
 	@echo 'LINUX_SRC=<path>     the base: a Linux 7.3.y tree, git tree or tarball'
 	@echo 'JOBS=<n>  O=<dir>    compiler jobs; directory of all output (default out)'

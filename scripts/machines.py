@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import emulator
+import hypervisor
 import kernel
 import sources
 import tree as composed
@@ -107,6 +108,8 @@ def boot(name, mode):
         image_, initrd = image(machine, mode)
         if "stock" in machine.modes[mode].next:
             options += ["--stock", stock(board.config) / board.kernel]
+        if "hypervisor" in machine.modes[mode].next:
+            options += ["--hypervisor", hypervisor.archive()]
     except Missing as e:
         say(f"{name}-{mode}: SKIP, {e}")
         return SKIPPED

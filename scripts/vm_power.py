@@ -305,6 +305,40 @@ VFIO = Machine(
         "bypass": vfio_mode("", "user space has a window at bit 59", BIT_59),
     })
 
+# --- a guest of KVM that has a card of the machine ---------------------------
+
+# Not one of the guest's results is taken for granted.
+INSIDE = tuple(f"guest.edu64.{test}" for test in (
+    "limits", "streaming-below-mask", "scatterlist", "coherent", "sync-reuse",
+    "alloc-pages", "alloc-noncontiguous", "random", "mask-change"))
+
+
+def hypervisor_devices(images):
+    """A card, and room for disks with what the guest is started from."""
+    del images
+    return ["-device", "pcie-pci-bridge,id=bridge,bus=pcie.5,addr=0",
+            *edu(64, "bus=pcie.2,addr=0")]
+
+
+def hypervisor_mode(words, what, start):
+    """Where the guest's second window is depends on the machine's."""
+    return dataclasses.replace(
+        vfio_mode(words, what, start), next=("kernel", "initrd", "hypervisor"),
+        ran=INSIDE, known_log=(r"^Trying to (read|write) invalid spr ",))
+
+
+HYPERVISOR = dataclasses.replace(
+    VFIO, name="hypervisor", plan="hypervisor", port="bus=bridge,addr=1",
+    places="bus=bridge,addr={:x}", first_place=4, devices=hypervisor_devices,
+    required=("guest.complete", "guest.window", "guest.log",
+              "edu64.run"),
+    modes={
+        "window-4g": hypervisor_mode("iommu=iommu_bypass",
+                                     "a guest has a window at 4 GB", GIB_4),
+        "bypass": hypervisor_mode("", "a guest has a window at bit 59",
+                                  BIT_59),
+    })
+
 # --- a host bridge that has no window at 4 GB -------------------------------
 
 
@@ -356,4 +390,5 @@ PSERIES = machine(
         "no-window": mode("disable_ddw", "TCEs for every device", direct={}),
     })
 
-ALL = (POWER9, POWER10, KEXEC, PROBE, FENCE, TCES, VFIO, POWER8, PSERIES)
+ALL = (POWER9, POWER10, KEXEC, PROBE, FENCE, TCES, VFIO, HYPERVISOR, POWER8,
+       PSERIES)
