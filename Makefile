@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The work is done by scripts/; see there, and README.md.
 
-export MACHINE MODE T ACCEL LINUX_SRC JOBS O P SIGNOFF TRAILERS
+export MACHINE MODE T ACCEL LINUX_SRC JOBS O P SIGNOFF TRAILERS ARCH
 export ROUNDS WORK SEED LINUX_SRC_B MINUTES
 
 .PHONY: run test test-slow help clean distclean tree series bisect-check refresh \
@@ -81,4 +81,5 @@ help:
 	@echo 'LINUX_SRC_B=base|<dir> the tree that make bench compares with ours'
 	@echo 'MINUTES=<n> SEED=<n> how long make fuzz works; where what is random begins'
 	@echo 'P=<patch>            the patch to refresh or, as <n>-<m>, to build after'
+	@echo 'ARCH=powerpc         make bisect-check builds for POWER, after its patches'
 	@echo "SIGNOFF='Name <mail>' TRAILERS='Key: value; ...'   added by make series"
