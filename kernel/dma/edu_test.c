@@ -1025,6 +1025,8 @@ static int edu_mask_faults(struct edu *edu)
 	for (failed = true; failed && nth < EDU_FAULTS && !err;)
 		err = edu_mask_fault(edu, page, ++nth, &failed);
 	__free_pages(page, EDU_ORDER);
+	if (!err && failed)
+		return edu_fail(edu, -E2BIG, "there are more allocations");
 	if (!err && nth == 1)
 		return edu_fail(edu, EDU_SKIP, "no allocation can fail");
 	return err;
@@ -1150,18 +1152,12 @@ static DECLARE_RWSEM(edu_addresses);
 
 static int edu_run_one(struct edu *edu, const struct edu_test *test)
 {
-	int err;
-
 	if (test->run == edu_stale_address) {
-		down_write(&edu_addresses);
-		err = test->run(edu);
-		up_write(&edu_addresses);
-	} else {
-		down_read(&edu_addresses);
-		err = test->run(edu);
-		up_read(&edu_addresses);
+		guard(rwsem_write)(&edu_addresses);
+		return test->run(edu);
 	}
-	return err;
+	guard(rwsem_read)(&edu_addresses);
+	return test->run(edu);
 }
 
 static void edu_report_one(struct edu *edu, size_t number, const char *name,
