@@ -8,6 +8,7 @@
 #include <kunit/test.h>
 #include <linux/cpumask.h>
 #include <linux/delay.h>
+#include <linux/jiffies.h>
 #include <linux/kthread.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
@@ -408,6 +409,7 @@ static void idle_space_gives_all_back(struct kunit *test)
  * @ops: allocations
  * @away: those that another CPU has freed
  * @wrong: what was noticed first
+ * @end: jiffies when it is enough in any case
  */
 struct race {
 	struct space *s;
@@ -416,6 +418,7 @@ struct race {
 	atomic_t ops;
 	atomic_t away;
 	const char *wrong;
+	unsigned long end;
 };
 
 static u64 race_map(struct race *race, struct rnd_state *rnd)
@@ -443,6 +446,16 @@ static void race_unmap(struct race *race, u64 what)
 	space_unmap(race->s, (struct piece){ what >> 16, what & 0xff });
 }
 
+/* On a busy machine one CPU may be through before another has begun. */
+static bool race_is_over(struct race *race, int ops)
+{
+	if (READ_ONCE(race->wrong))
+		return true;
+	return ops >= RACE_OPS && (num_online_cpus() == 1 ||
+				   atomic_read(&race->away) > RACE_OPS / 10 ||
+				   time_after(jiffies, race->end));
+}
+
 static int race_thread(void *data)
 {
 	struct race *race = data;
@@ -450,7 +463,7 @@ static int race_thread(void *data)
 	int i;
 
 	prandom_seed_state(&rnd, current->pid);
-	for (i = 0; i < RACE_OPS && !READ_ONCE(race->wrong); i++) {
+	for (i = 0; !race_is_over(race, i); i++) {
 		u32 n = prandom_u32_state(&rnd);
 		u64 what = n & 0xff00 ? race_map(race, &rnd) : 0;
 
@@ -468,6 +481,7 @@ static void race_run(struct kunit *test, struct race *race)
 	struct task_struct *task[RACE_THREADS];
 	int i, cpu = -1;
 
+	race->end = jiffies + 30 * HZ;
 	atomic_set(&race->running, RACE_THREADS);
 	for (i = 0; i < RACE_THREADS; i++) {
 		/* In turn, so that no CPU is left out. */

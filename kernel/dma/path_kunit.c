@@ -23,6 +23,7 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/iommu.h>
+#include <linux/jiffies.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/mount.h>
@@ -3369,6 +3370,7 @@ struct kt_race {
 	atomic_t rounds;
 	wait_queue_head_t moved;
 	atomic_t pushed;
+	unsigned long end;
 	char *buf;
 };
 
@@ -3488,7 +3490,7 @@ static bool kt_race_goes_on(struct kt_racer *racer, unsigned int round)
 		return true;
 	if (racer->nr > 1)
 		return atomic_read(&race->running);
-	return round < 100 * KT_ROUNDS &&
+	return time_before(jiffies, race->end) &&
 	       (!atomic_read(&race->pushed) ||
 		!atomic_read(&race->kb->removes));
 }
@@ -3518,6 +3520,7 @@ static void kt_race_run(struct kt_race *race, struct kt_racer *racers)
 	struct task_struct *task;
 	unsigned int i;
 
+	race->end = jiffies + 30 * HZ;
 	atomic_set(&race->running, 2);
 	for (i = 0; i < KT_THREADS; i++) {
 		init_completion(&racers[i].done);
