@@ -254,29 +254,43 @@ static void huge_gaps(void)
 	}
 }
 
+/* Nanoseconds for a search that finds nothing, below different limits */
+static double search_in_vain(struct iova_tree *tree, unsigned long end)
+{
+	struct timespec a, b;
+	unsigned long pfn;
+	unsigned int i;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &a);
+	for (i = 0; i < 1000; i++)
+		CHECK(!iova_tree_find_last(tree, 2, 0, rnd_below(end), &pfn),
+		      "found");
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &b);
+	return ((b.tv_sec - a.tv_sec) * 1e9 + b.tv_nsec - a.tv_nsec) / 1000;
+}
+
 /* 131000 ranges with single holes: a search looks at few nodes. */
 static void fragmented(void)
 {
-	unsigned int i, n = 131000, tries;
+	unsigned int i, n = 131000, batch;
 	struct iova_range *range = calloc(n, sizeof(*range));
-	struct timespec a, b;
+	double ns = 1e18;
 	struct iova_tree tree;
-	unsigned long pfn;
-	double ns;
 
 	iova_tree_init(&tree, 1, 2 * n);
 	for (i = 0; i < n; i++)
 		iova_tree_insert(&tree, &range[i], 2 * i + 2, 2 * i + 2);
 	tree_check(&tree);
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &a);
-	for (tries = 0; tries < 20000; tries++)
-		CHECK(!iova_tree_find_last(&tree, 2, 0,
-					   rnd_below(2 * n), &pfn), "found");
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &b);
-	ns = (b.tv_sec - a.tv_sec) * 1e9 + b.tv_nsec - a.tv_nsec;
-	printf("# a failing search in 131000 ranges: %.0f ns\n", ns / tries);
+	/* The best counts: a busy machine may take any of them apart. */
+	for (batch = 0; batch < 20; batch++) {
+		double took = search_in_vain(&tree, 2 * n);
+
+		if (took < ns)
+			ns = took;
+	}
+	printf("# a failing search in 131000 ranges: %.0f ns\n", ns);
 	/* Linear, it would be 100 times as long, without a sanitizer. */
-	CHECK(ns / tries < 20000, "%.0f ns for a search", ns / tries);
+	CHECK(ns < 20000, "%.0f ns for a search", ns);
 	free(range);
 }
 

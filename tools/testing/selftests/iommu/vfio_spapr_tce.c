@@ -401,7 +401,7 @@ static int open_device(int group, uint64_t **edu)
 	return *edu == MAP_FAILED ? -1 : device;
 }
 
-TEST_F(tce, moves_data)
+TEST_F_TIMEOUT(tce, moves_data, 600)
 {
 	const int c = self->container;
 	unsigned char *mem = self->memory;
