@@ -33,11 +33,15 @@
 
 #define CHUNK		(1 << 20)
 #define SECTOR		512
-#define QUIET_SECONDS	6
 
 enum { RIGHT = 0, WRONG_DATA = 1, WRONG_USE = 2, IO_ERROR = 3, ENDED = 4 };
 
 static unsigned char *memory;
+/*
+ * Seconds after which nothing comes any more. QUIET=<seconds> is for those who
+ * lose their card; a busy machine may stand still for some.
+ */
+static unsigned int quiet = 60;
 /* What requests to disks have taken */
 static uint64_t busy_us;
 
@@ -212,9 +216,9 @@ static int hammer(const char *name, uint64_t seed, uint64_t pos, uint64_t len)
 	return rc == IO_ERROR && rounds ? ENDED : rc;
 }
 
-static void quiet_limit(int fd)
+static void quiet_limit(int fd, unsigned int seconds)
 {
-	struct timeval limit = { .tv_sec = QUIET_SECONDS };
+	struct timeval limit = { .tv_sec = seconds };
 
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
@@ -231,13 +235,13 @@ static int serve(uint16_t port, uint64_t seed, uint64_t len)
 	ssize_t n;
 
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	quiet_limit(fd);
+	quiet_limit(fd, 60);
 	if (bind(fd, (struct sockaddr *)&any, sizeof(any)) || listen(fd, 1))
 		return failed("listen", 0);
 	peer = accept(fd, NULL, NULL);
 	if (peer < 0)
 		return failed("accept", 0);
-	quiet_limit(peer);
+	quiet_limit(peer, quiet);
 	while ((n = recv(peer, memory, CHUNK, 0)) > 0) {
 		bad = pattern_check(memory, seed, pos, (size_t)n);
 		if (bad >= 0)
@@ -256,9 +260,9 @@ static int connected(const struct sockaddr_in *to)
 	const struct timespec pause = { .tv_nsec = 200000000 };
 	int tries, fd;
 
-	for (tries = 0; tries < 5 * QUIET_SECONDS; tries++) {
+	for (tries = 0; tries < 300; tries++) {
 		fd = socket(AF_INET, SOCK_STREAM, 0);
-		quiet_limit(fd);
+		quiet_limit(fd, quiet);
 		if (!connect(fd, (const struct sockaddr *)to, sizeof(*to)))
 			return fd;
 		close(fd);
@@ -372,6 +376,8 @@ int main(int argc, char **argv)
 
 	if (posix_memalign((void **)&memory, 4096, CHUNK + 4096))
 		return IO_ERROR;
+	if (getenv("QUIET"))
+		quiet = (unsigned int)number(getenv("QUIET"));
 	rc = run(argc, argv);
 	if (rc == WRONG_USE)
 		fprintf(stderr, "dmaload: wrong use, see dmaload.c\n");

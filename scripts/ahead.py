@@ -6,10 +6,12 @@ Boots and most checks leave a part of the processors unused.
 
 import contextlib
 import os
+import pathlib
 import signal
 import subprocess
 import time
 
+import common
 import suites
 from common import LOGS, TOP
 from vm_all import MACHINES
@@ -56,6 +58,38 @@ def idle():
     return words
 
 
+def processes(job):
+    """A job and what it has started."""
+    for path in pathlib.Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError, ValueError):
+            if os.getpgid(int(path.name)) == job.pid:
+                yield int(path.name)
+
+
+def give_policy(jobs, policy):
+    """Processes that start meanwhile have what their parents have."""
+    for job in jobs:
+        changed = True
+        while changed:
+            changed = False
+            for pid in processes(job):
+                # Not everybody may leave SCHED_IDLE again.
+                with contextlib.suppress(OSError):
+                    if os.sched_getscheduler(pid) != policy:
+                        os.sched_setscheduler(pid, policy, os.sched_param(0))
+                        changed = True
+
+
+@contextlib.contextmanager
+def hurried(jobs):
+    """While somebody waits for builds they do not wait for everybody."""
+    give_policy(jobs, os.SCHED_OTHER)
+    try:
+        yield
+    finally:
+        give_policy(jobs, os.SCHED_IDLE)
+
+
 def stop(job):
     """End a job and what it has started; only then others may build."""
     limit = time.monotonic() + SECONDS
@@ -81,8 +115,10 @@ def building(names):
                     [*idle(), TOP / "scripts/build-ahead", *wanted],
                     stdin=subprocess.PIPE, stdout=log,
                     stderr=subprocess.STDOUT, process_group=0))
+        common.waiting = lambda: hurried(jobs)
         try:
             yield
         finally:
+            common.waiting = contextlib.nullcontext
             for job in jobs:
                 stop(job)

@@ -104,6 +104,10 @@ def store(path, data):
     tmp.replace(path)
 
 
+# What is done meanwhile by those who wait for a lock: a context manager
+waiting = contextlib.nullcontext
+
+
 @contextlib.contextmanager
 def lock(path, other="another run"):
     """Keep two runs from working on the same directory at one time."""
@@ -114,7 +118,8 @@ def lock(path, other="another run"):
             fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             say(f"waiting for {other} ({path})")
-            fcntl.flock(f, fcntl.LOCK_EX)
+            with waiting():
+                fcntl.flock(f, fcntl.LOCK_EX)
         yield
 
 

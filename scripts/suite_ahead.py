@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Tests of what builds kernels before their suites are there."""
 
+import os
 import subprocess
 import sys
 import time
@@ -9,6 +10,8 @@ from unittest import mock
 
 from common import OUT
 
+# Builds ahead begin when nobody else wants to run.
+PATIENCE = 300
 # A build that never ends, and starts another process as make would.
 BUILD = """#!/bin/sh
 sleep 1000 &
@@ -39,7 +42,7 @@ def stopped():
     there = script.with_name("there")
     with (mock.patch.multiple(ahead, TOP=top, LOGS=top),
           ahead.building(["q35-lazy", "q35-debug"])):
-        limit = time.monotonic() + 10
+        limit = time.monotonic() + PATIENCE
         while not there.exists() or not there.read_text(encoding="utf-8"):
             if time.monotonic() > limit:
                 return "nothing was built"
@@ -47,12 +50,35 @@ def stopped():
     child, *names = there.read_text(encoding="utf-8").split()
     if names != ["q35-debug"]:
         return f"built: {names}"
-    limit = time.monotonic() + 10
+    limit = time.monotonic() + PATIENCE
     while runs(child):
         if time.monotonic() > limit:
             return "it still runs"
         time.sleep(0.01)
     return None
+
+
+def hurried():
+    """A build that somebody waits for is not idle until it is there."""
+    import ahead
+    policies = []
+    job = subprocess.Popen([*ahead.idle(), "sh", "-c", "echo; sleep 1000 & "
+                            "sleep 1000"], stdin=subprocess.PIPE,
+                           stdout=subprocess.PIPE, process_group=0)
+    job.stdout.readline()
+
+    def look():
+        policies.append({os.sched_getscheduler(pid)
+                         for pid in ahead.processes(job)})
+
+    look()
+    with ahead.hurried([job]):
+        look()
+    look()
+    ahead.stop(job)
+    job.stdout.close()
+    hasty = {os.SCHED_OTHER} if os.geteuid() == 0 else policies[0]
+    return None if policies[1:] == [hasty, {os.SCHED_IDLE}] else f"{policies}"
 
 
 def runs(pid):
@@ -86,7 +112,7 @@ def waits():
                 [sys.executable, "-B", "-c", BEGIN.format(call), sys.path[0],
                  where], text=True, stdout=subprocess.PIPE)
             first = other.stdout.readline()
-        rest, _ = other.communicate(timeout=10)
+        rest, _ = other.communicate(timeout=PATIENCE)
         if "waiting" not in first or "in\n" not in rest:
             return f"{call}: {first}{rest}"
     return None
@@ -95,5 +121,6 @@ def waits():
 TESTS = (
     ("builds ahead have the order of the suites", order),
     ("builds ahead end with the suites", stopped),
+    ("builds ahead are hurried on by those who wait", hurried),
     ("builds of one directory wait for each other", waits),
 )

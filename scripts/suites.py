@@ -17,7 +17,7 @@ from common import (JOBS, LINUX, OUT, Failure, logged, run, say, step,
                     tail_of)
 
 # Seconds that a KUnit run may take; kunit.py's own limit is too short.
-KUNIT_LIMIT = 900
+KUNIT_LIMIT = 3600
 # Suites of the DMA API, the IOVA allocator and the software IOMMU
 DMA_SUITES = "[dis]*-*"
 # Each run of KUnit under User-mode Linux: suite, configuration, arguments.
@@ -46,7 +46,8 @@ def kunit_run(done, name, config, words):
     with step(name), open(report, "w", encoding="utf-8") as f:
         subprocess.run(
             [tool(), "exec", f"--build_dir={OUT / f'build-{config}'}",
-             f"--timeout={KUNIT_LIMIT}", "--raw_output=all", *words],
+             f"--timeout={KUNIT_LIMIT}", "--raw_output=all",
+             f"--kernel_args=kunit.timeout={KUNIT_LIMIT}", *words],
             cwd=LINUX, stdin=subprocess.DEVNULL, stdout=f,
             stderr=subprocess.STDOUT, env=kernel.environment(), check=False)
     for test, status, detail in results.kunit(report):

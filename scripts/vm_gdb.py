@@ -16,7 +16,7 @@ class GdbError(Exception):
 class Gdb:
     """One connection by the remote serial protocol."""
 
-    def __init__(self, connection, seconds=60):
+    def __init__(self, connection, seconds=600):
         self.socket = connection
         self.socket.settimeout(seconds)
         self.pending = b""

@@ -73,6 +73,11 @@ QEMU = re.compile("|".join((
 CALLER = re.compile(r"^\[ *([TC]\d+)\] ")
 
 TIMER = "timer doesn't work through Interrupt-remapped IO-APIC"
+# The guest says so when its processors were taken away for seconds: drivers
+# that watch their devices may have complained, and may have been right.
+STOOD = "rig: the machine stood still"
+# Who takes the console over prints what the other one had begun, anew.
+ANEW = "** replaying previous printk message **"
 
 
 # How a report begins and ends, and how many lines tell which one it is.
@@ -80,6 +85,13 @@ FORMS = (
     ("[ cut here ]", "[ end trace", 2),
     ("WARNING: possible circular locking dependency", "</TASK>", 6),
 )
+
+
+def once(text):
+    """A console without lines that were begun and then printed anew."""
+    mark = re.escape(ANEW)
+    return re.sub(rf"^(?:(.*)\n(?={mark}\n\1))?{mark}\n", "", text,
+                  flags=re.M)
 
 
 def plain(text):

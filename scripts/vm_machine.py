@@ -192,11 +192,10 @@ def clock_words(tool):
 
 def patient_words(factor):
     """Words for a guest that gets only a part of its processors' time."""
-    if factor == 1:
-        return []
     return [f"rig.slow={factor}",
             f"watchdog_thresh={min(10 * factor, 60)}",
             f"rcupdate.rcu_cpu_stall_timeout={min(21 * factor, 300)}",
+            f"sysctl.kernel.hung_task_timeout_secs={120 * factor}",
             f"nvme_core.io_timeout={30 * factor}"]
 
 

@@ -15,7 +15,7 @@ class Qmp:
 
     def __init__(self, path):
         self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(20)
+        self.socket.settimeout(300)
         self.socket.connect(str(path))
         self.file = self.socket.makefile("rw", encoding="utf-8")
         self.receive()

@@ -109,6 +109,17 @@ class Log(unittest.TestCase):
             text.replace("swiotlb addr", "DMA addr", 1), SWIOTLB_KNOWN))
         self.assertEqual(vm_log.plain(text).splitlines()[::2], KNOWN)
 
+    def test_printed_anew(self):
+        """A line that is cut, and comes again, is there once."""
+        for number, line in enumerate(KNOWN):
+            for cut in (0, 5, len(line)):
+                text = "\n".join([*KNOWN[:number], line[:cut],
+                                  "** replaying previous printk message **",
+                                  *KNOWN[number:]])
+                self.assertEqual(vm_log.once(text), "\n".join(KNOWN))
+        other = "a\nb\n** replaying previous printk message **\nc"
+        self.assertEqual(vm_log.once(other), "a\nb\nc")
+
     def test_known_lock(self):
         """A lock report counts as known by the function that it names."""
         known = vm_q35.PCIEHP_KNOWN
