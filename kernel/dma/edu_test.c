@@ -94,9 +94,9 @@ static unsigned int seed = 1;
 module_param(seed, uint, 0644);
 MODULE_PARM_DESC(seed, "where the generated data starts (default 1)");
 
-static unsigned int timeout_ms = 5000;
+static unsigned int timeout_ms = 60000;
 module_param(timeout_ms, uint, 0644);
-MODULE_PARM_DESC(timeout_ms, "limit for one transfer (default 5000)");
+MODULE_PARM_DESC(timeout_ms, "limit for one transfer (default 60000)");
 
 static bool spoil;
 module_param(spoil, bool, 0644);
