@@ -295,11 +295,14 @@ static void bind_survives_faults(struct kunit *test)
 	}
 }
 
+static struct dma_windows *windows_of(struct device *dev)
+{
+	return iommu_dma_windows(iommu_get_dma_domain(dev));
+}
+
 static u64 translated_last(struct device *dev)
 {
-	struct iommu_domain *domain = iommu_get_dma_domain(dev);
-
-	return dma_windows_translated(iommu_dma_windows(domain))->last;
+	return dma_windows_translated(windows_of(dev))->last;
 }
 
 /*
@@ -606,6 +609,50 @@ static void bars_stay_mapped(struct kunit *test)
 	client_leaves(test, &capable);
 }
 
+static unsigned long live(struct device *dev)
+{
+	return dma_windows_live(windows_of(dev));
+}
+
+/*
+ * Who reaches the BAR finds it where pass-through has it. For the other one it
+ * is translated, as it would be in a domain without windows, and is among what
+ * the hardware goes on translating for.
+ */
+static void bars_are_mapped(struct kunit *test)
+{
+	struct client limited, capable;
+	dma_addr_t addr;
+
+	make_gap(test);
+	insert_range(test, &bar);
+	make_clients(test, &limited, &capable);
+	bind(test, limited.dev);
+	bind(test, capable.dev);
+	KUNIT_ASSERT_TRUE(test, use_dma_iommu(capable.dev));
+
+	addr = dma_map_phys(capable.dev, bar.start, SZ_64K, DMA_BIDIRECTIONAL,
+			    DMA_ATTR_MMIO);
+	KUNIT_EXPECT_EQ(test, addr, bar.start);
+	expect_seen(test, capable.dev, addr, bar.start, SZ_64K);
+	KUNIT_EXPECT_EQ(test, live(capable.dev), 0);
+	dma_unmap_phys(capable.dev, addr, SZ_64K, DMA_BIDIRECTIONAL,
+		       DMA_ATTR_MMIO);
+
+	addr = dma_map_resource(limited.dev, bar.start, SZ_64K,
+				DMA_BIDIRECTIONAL, 0);
+	KUNIT_ASSERT_FALSE(test, dma_mapping_error(limited.dev, addr));
+	KUNIT_EXPECT_LE(test, addr + SZ_64K - 1, NARROW);
+	KUNIT_EXPECT_EQ(test, live(limited.dev), 1);
+	set_masks(limited.dev, ALL);
+	KUNIT_EXPECT_FALSE(test, is_pass_through(limited.dev));
+	expect_seen(test, limited.dev, addr, bar.start, SZ_64K);
+	dma_unmap_resource(limited.dev, addr, SZ_64K, DMA_BIDIRECTIONAL, 0);
+	KUNIT_EXPECT_EQ(test, live(limited.dev), 0);
+	unbind(capable.dev);
+	unbind(limited.dev);
+}
+
 /* While devres of a driver that has left may free mappings, windows stay. */
 static void devres_keeps_windows(struct kunit *test)
 {
@@ -720,6 +767,7 @@ static struct kunit_case dma_window_group_cases[] = {
 	KUNIT_CASE(late_comer_disturbs_nobody),
 	KUNIT_CASE(device_joins_windows),
 	KUNIT_CASE(bars_stay_mapped),
+	KUNIT_CASE(bars_are_mapped),
 	KUNIT_CASE(devres_keeps_windows),
 	KUNIT_CASE(reserved_memory_joins_windows),
 	{}
