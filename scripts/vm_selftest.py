@@ -285,6 +285,28 @@ class Windows(unittest.TestCase):
             self.windows(("direct", 0, self.HIGH)), 1 << 40, self.MEMORY,
             1 << 41))
 
+    def test_reason(self):
+        """Why there are windows; what is said must be that."""
+        words = [f"direct:0x0-{self.LOW:#x}",
+                 f"translated:{self.LOW + 1:#x}-0xffffffff"]
+        console = "BIOS-e820: [mem 0x100000-0x1ffffffff] usable"
+        wide, narrow = f"{1 << 40:#x}", "0xffffffff"
+        for mask, coherent, right in (
+                (narrow, narrow, "masks"), (narrow, wide, "dma_mask"),
+                (wide, narrow, "coherent_mask"), (wide, wide, "group")):
+            record = {"windows": words, "dma_mask": mask,
+                      "coherent_mask": coherent}
+            self.assertEqual(vm_windows.reason(record, self.HIGH), right)
+            self.assertIsNone(vm_windows.reason(
+                record | {"windows": words[:1]}, self.HIGH))
+            for said in ("masks", "group", None):
+                judge = Verdicts()
+                vm_windows.check(judge, {"edu": record | {
+                    "windows_for": said}}, console, True)
+                with self.subTest(right=right, said=said):
+                    self.assertEqual(judge.found["edu.windows-for"],
+                                     said == right)
+
     def test_direct(self):
         """All memory has to be where it should be, and nowhere else."""
         low, high = "translated:0x0-0x7fffffff", "0x100000000-0x17fffffff"

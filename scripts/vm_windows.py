@@ -83,6 +83,15 @@ def complaints(windows, mask, memory, highest, shared=False):
             win.first <= first and last <= win.last for win in direct)]
 
 
+def reason(record, highest):
+    """Why a device in pass-through has windows, as its masks tell."""
+    if not translated(record):
+        return None
+    short = [key for key in ("dma_mask", "coherent_mask")
+             if int(record[key], 16) < highest]
+    return "masks" if len(short) == 2 else short[0] if short else "group"
+
+
 def own_complaints(record, direct):
     """What is wrong with windows that only a platform's operations know.
 
@@ -120,9 +129,13 @@ def check_direct(judge, records, roles, wanted):
 def check(judge, records, console, shared):
     """One result for each device under test: {role: record}."""
     memory = memory_of(console)
+    highest = highest_of(console) if memory else 0
     for role, record in records.items():
         wrong = complaints(
-            of_record(record), int(record["dma_mask"], 16), memory,
-            highest_of(console), shared and role.startswith("edu")) \
+            of_record(record), int(record["dma_mask"], 16), memory, highest,
+            shared and role.startswith("edu")) \
             if memory else ["the firmware states no memory"]
         judge.add(f"{role}.windows", not wrong, wrong)
+        said, right = record["windows_for"], reason(record, highest)
+        judge.add(f"{role}.windows-for", said == right,
+                  [f"for {said} instead of {right}"])
