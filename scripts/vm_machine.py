@@ -48,6 +48,7 @@ class Mode:
     next: tuple = ()        # files that the guest has as disks, to start next
     windows: bool = False   # each device's windows are checked
     shared: bool = False    # the cards share windows, in one IOMMU group
+    untrusted: tuple = ()   # roles that the kernel has to protect itself from
     vtd: str = ""           # properties of the IOMMU
     memory: str = ""        # for -m, when not the machine's
     ran: tuple = ()         # results that a skip is no substitute for

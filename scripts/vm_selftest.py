@@ -5,6 +5,7 @@ import struct
 import unittest
 
 import dmar
+import external
 import vm_gdb
 import vm_ktap
 import vm_log
@@ -226,6 +227,20 @@ class Dmar(unittest.TestCase):
             self.assertEqual(sum(memory.read(0x100000, 44)) & 255, 0)
 
 
+class External(unittest.TestCase):
+    """external"""
+
+    def test_install(self):
+        """The kernel finds the table, and the one that matters."""
+        table, memory = firmware()
+        external.install(vm_gdb.Tables(memory))
+        found = vm_gdb.Tables(memory)
+        self.assertEqual(found.find(b"DMAR"), (0, 0x100100, table))
+        data = found.find(b"SSDT")[2]
+        self.assertEqual(data, external.table())
+        self.assertEqual(sum(data) & 255, 0)
+
+
 class Verdicts:
     """What the judge of a run offers to checks."""
 
@@ -306,6 +321,19 @@ class Windows(unittest.TestCase):
                 with self.subTest(right=right, said=said):
                     self.assertEqual(judge.found["edu.windows-for"],
                                      said == right)
+
+    def test_untrusted(self):
+        """A device that is not trusted sees nothing directly."""
+        direct, mapped = "direct:0x0-0xffff", "translated:0x10000-0xffffffff"
+        for words, why, right in (
+                ([mapped], None, True), ([direct, mapped], None, False),
+                ([direct], None, False), ([mapped], "masks", False),
+                (None, None, False)):
+            judge = Verdicts()
+            vm_windows.check(judge, {"edu": {
+                "windows": words, "windows_for": why}}, "", False, ("edu",))
+            with self.subTest(words=words, why=why):
+                self.assertEqual(judge.found, {"edu.untrusted": right})
 
     def test_direct(self):
         """All memory has to be where it should be, and nowhere else."""

@@ -6,6 +6,7 @@ import functools
 import struct
 
 import dmar
+import external
 from vm_machine import Machine, Mode, blockdevs, with_caches
 
 EDU = "1234:11e8"
@@ -145,6 +146,43 @@ FAULTS = two_devices(
     memory="5G", plan="faults",
     required=("edu32.said-once", "edu32.windows-again", *DISK, "edu32.run"))
 
+# --- devices that are not trusted --------------------------------------------
+
+OUTSIDE = ("edu28", "edu32", "edu64")
+
+
+def outside_devices(images):
+    """A disk and a card, which has windows, and cards that must have none."""
+    args = disk(images) + edu(30, 8) + [
+        "-device", "pcie-root-port,id=port0,bus=pcie.0,chassis=1,slot=1,"
+        f"addr={external.SLOT:x}",
+        "-device", "pcie-pci-bridge,id=bridge,bus=port0"]
+    for number, role in enumerate(OUTSIDE, 1):
+        args += edu(int(role[3:]), number, "bridge")
+    return args
+
+
+EXTERNAL = Machine(
+    name="external",
+    memory="5G",
+    cpus=2,
+    modes=with_caches({
+        "pt": Mode("iommu=pt iommu.strict=0 rig.mib=8",
+                   "cards that are not trusted, pass-through", "identity",
+                   firmware=external.install, bounce="no", windows=True,
+                   untrusted=OUTSIDE,
+                   # As with RESYNC: these are bounced.
+                   known=tuple(f"{card}.mask-change" for card in OUTSIDE)),
+    }),
+    disks=("nvme",),
+    roles=("nvme", "edu30", *OUTSIDE),
+    required=(*DISK, "edu30.run", *(f"{card}.run" for card in OUTSIDE)),
+    devices=outside_devices,
+    ids=(NVME, ("edu30", EDU, 1),
+         *((card, EDU, number) for number, card in enumerate(OUTSIDE, 2))),
+    plan="short",
+)
+
 # --- every mask -------------------------------------------------------------
 
 BITS = (28, 30, 32, 36, 40, 64)
@@ -277,4 +315,4 @@ GROUPS = Machine(
     plan="group",
 )
 
-ALL = (DMAR, RMRR, GROW, CRASH, FAULTS, MASKS, GROUPS)
+ALL = (DMAR, RMRR, GROW, CRASH, FAULTS, EXTERNAL, MASKS, GROUPS)

@@ -126,11 +126,26 @@ def check_direct(judge, records, roles, wanted):
         judge.add(f"{role}.direct", not wrong, wrong)
 
 
-def check(judge, records, console, shared):
+def untrusted_complaints(record):
+    """What is wrong with a device that must not see anything directly."""
+    wrong = [f"{win.kind} at {win.first:#x}" for win in of_record(record)
+             if win.kind != "translated"]
+    if not of_record(record):
+        wrong.append("nothing is translated")
+    if record["windows_for"]:
+        wrong.append(f"for {record['windows_for']}")
+    return wrong
+
+
+def check(judge, records, console, shared, untrusted=()):
     """One result for each device under test: {role: record}."""
     memory = memory_of(console)
     highest = highest_of(console) if memory else 0
     for role, record in records.items():
+        if role in untrusted:
+            wrong = untrusted_complaints(record)
+            judge.add(f"{role}.untrusted", not wrong, wrong)
+            continue
         wrong = complaints(
             of_record(record), int(record["dma_mask"], 16), memory, highest,
             shared and role.startswith("edu")) \
