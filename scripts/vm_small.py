@@ -144,7 +144,8 @@ FAULTS = two_devices(
                    ran=("edu32.faults.mask-change-faults",)),
     },
     memory="5G", plan="faults",
-    required=("edu32.said-once", "edu32.windows-again", *DISK, "edu32.run"))
+    required=("edu32.said-once", "edu32.windows-again", *DISK, "edu32.run",
+              "edu32.windows-anew"))
 
 # --- devices that are not trusted --------------------------------------------
 

@@ -305,6 +305,11 @@ static u64 translated_last(struct device *dev)
 	return dma_windows_translated(windows_of(dev))->last;
 }
 
+static u64 translated_size(struct device *dev)
+{
+	return dma_windows_room(windows_of(dev), U64_MAX);
+}
+
 /*
  * One allocation fails while a mask becomes narrower, for which the windows that
  * the device has are no good; these stay.
@@ -676,6 +681,34 @@ static void devres_keeps_windows(struct kunit *test)
 	unbind(capable.dev);
 }
 
+/*
+ * Windows that came while a driver was bound are where no memory is, and small.
+ * Those of the next driver take of the memory what they need.
+ */
+static void next_driver_has_windows_anew(struct kunit *test)
+{
+	struct group_test *t = test->priv;
+	struct device *dev;
+	u64 small;
+
+	make_gap(test);
+	dev = make_device(test, NULL, ALL, false);
+	t->dev = dev;
+	bind(test, dev);
+	expect_pass_through(test, dev);
+	set_masks(dev, LIMITED);
+	expect_windows(test, dev);
+	KUNIT_EXPECT_FALSE(test, windows_of(dev)->carved);
+	small = translated_size(dev);
+	unbind(dev);
+
+	bind(test, dev);
+	expect_windows(test, dev);
+	KUNIT_EXPECT_TRUE(test, windows_of(dev)->carved);
+	KUNIT_EXPECT_GT(test, translated_size(dev), small);
+	unbind(dev);
+}
+
 /* A device that comes while another one has windows, with reserved memory */
 static struct device *join_with_region(struct kunit *test, dma_addr_t addr)
 {
@@ -768,6 +801,7 @@ static struct kunit_case dma_window_group_cases[] = {
 	KUNIT_CASE(device_joins_windows),
 	KUNIT_CASE(bars_stay_mapped),
 	KUNIT_CASE(bars_are_mapped),
+	KUNIT_CASE(next_driver_has_windows_anew),
 	KUNIT_CASE(devres_keeps_windows),
 	KUNIT_CASE(reserved_memory_joins_windows),
 	{}
