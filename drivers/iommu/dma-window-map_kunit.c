@@ -16,6 +16,7 @@
 #include <linux/mm.h>
 #include <linux/mman.h>
 #include <linux/panic.h>
+#include <linux/pci.h>
 #include <linux/prandom.h>
 #include <linux/scatterlist.h>
 #include <linux/sizes.h>
@@ -688,6 +689,74 @@ static void windows_that_cannot_be(struct kunit *test)
 	iommu_domain_free(domain);
 }
 
+/*
+ * A PCI device that nobody trusts in the place of another one, for the DMA API,
+ * which only reads it.
+ */
+static struct device *untrusted_like(struct kunit *test, struct device *dev)
+{
+#ifdef CONFIG_PCI
+	struct pci_dev *pdev = kunit_kzalloc(test, sizeof(*pdev), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, pdev);
+	pdev->dev = *dev;
+	pdev->dev.bus = &pci_bus_type;
+	pdev->untrusted = true;
+	return &pdev->dev;
+#else
+	kunit_skip(test, "needs CONFIG_PCI");
+#endif
+}
+
+/* What lies next to a buffer would be open to it, so all is translated. */
+static void untrusted_sees_nothing_directly(struct kunit *test)
+{
+	struct device *dev = untrusted_like(test, all_direct(test));
+	struct map_test *t = test->priv;
+	struct page *page;
+	dma_addr_t addr;
+
+	addr = map(test, dev, t->phys, AREA_SIZE);
+	KUNIT_EXPECT_TRUE(test, is_translated(addr, AREA_SIZE));
+	unmap(dev, addr, AREA_SIZE);
+	addr = dma_map_resource(dev, t->phys, AREA_SIZE, DMA_BIDIRECTIONAL, 0);
+	KUNIT_EXPECT_TRUE(test, is_translated(addr, AREA_SIZE));
+	dma_unmap_resource(dev, addr, AREA_SIZE, DMA_BIDIRECTIONAL, 0);
+	sg_init_one(t->sg, page_address(t->block), AREA_SIZE);
+	KUNIT_ASSERT_EQ(test, dma_map_sg(dev, t->sg, 1, DMA_BIDIRECTIONAL), 1);
+	KUNIT_EXPECT_TRUE(test, is_translated(sg_dma_address(t->sg),
+					      AREA_SIZE));
+	dma_unmap_sg(dev, t->sg, 1, DMA_BIDIRECTIONAL);
+	page = dma_alloc_pages(dev, PAGE_SIZE, &addr, DMA_BIDIRECTIONAL,
+			       GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	KUNIT_EXPECT_TRUE(test, is_translated(addr, PAGE_SIZE));
+	dma_free_pages(dev, PAGE_SIZE, page, addr, DMA_BIDIRECTIONAL);
+	expect_coherent(test, dev, GFP_KERNEL, 0, false);
+	expect_coherent(test, dev, GFP_ATOMIC, 0, false);
+}
+
+/* Not even when there is nothing else */
+static void untrusted_has_no_last_resort(struct kunit *test)
+{
+	struct device *dev = untrusted_like(test, none_translated(test));
+	struct map_test *t = test->priv;
+	dma_addr_t addr;
+
+	addr = dma_map_phys(dev, t->phys, AREA_SIZE, DMA_BIDIRECTIONAL, 0);
+	KUNIT_EXPECT_TRUE(test, dma_mapping_error(dev, addr));
+	addr = dma_map_resource(dev, t->phys, AREA_SIZE, DMA_BIDIRECTIONAL, 0);
+	KUNIT_EXPECT_TRUE(test, dma_mapping_error(dev, addr));
+	sg_init_one(t->sg, page_address(t->block), AREA_SIZE);
+	KUNIT_EXPECT_EQ(test, dma_map_sg(dev, t->sg, 1, DMA_BIDIRECTIONAL), 0);
+	KUNIT_EXPECT_NULL(test, dma_alloc_pages(dev, PAGE_SIZE, &addr,
+						DMA_BIDIRECTIONAL, GFP_KERNEL));
+	KUNIT_EXPECT_NULL(test, dma_alloc_coherent(dev, PAGE_SIZE, &addr,
+						   GFP_KERNEL));
+	KUNIT_EXPECT_NULL(test, dma_alloc_coherent(dev, PAGE_SIZE, &addr,
+						   GFP_ATOMIC));
+}
+
 /* Pass-through */
 
 static struct device *limited(struct kunit *test, unsigned int bits)
@@ -940,6 +1009,8 @@ static struct kunit_case dma_window_map_cases[] = {
 	KUNIT_CASE(coherent_mask_is_independent),
 	KUNIT_CASE(other_entry_points),
 	KUNIT_CASE(windows_that_cannot_be),
+	KUNIT_CASE(untrusted_sees_nothing_directly),
+	KUNIT_CASE(untrusted_has_no_last_resort),
 	KUNIT_CASE(pass_through_when_masks_suffice),
 	KUNIT_CASE(windows_when_a_driver_binds),
 	KUNIT_CASE(masks_decide_anew),
