@@ -15,6 +15,7 @@ BUILDS = {
     "less": ("no memory hot-plug, VFIO or KVM",
              "CONFIG_VIRTUALIZATION=n\nCONFIG_KVM_BOOK3S_64=n\n"
              "CONFIG_KVM_BOOK3S_64_HV=n\nCONFIG_TCE_ARENA=n\n"
+             "CONFIG_TCE_ARENA_KUNIT_TEST=n\n"
              "CONFIG_MEMORY_HOTPLUG=n\nCONFIG_VFIO=n\n"
              "CONFIG_MHP_DEFAULT_ONLINE_TYPE_ONLINE_AUTO=n\n"
              "CONFIG_SPAPR_TCE_IOMMU=n\nCONFIG_VFIO_CONTAINER=n\n"
