@@ -16,6 +16,7 @@
 #include <asm/iommu.h>
 #include <asm/opal.h>
 #include <asm/pci-bridge.h>
+#include <asm/tce.h>
 #include "pci.h"
 #include "tce-layout.h"
 
@@ -315,6 +316,86 @@ static void window_is_taken_away(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, iommu_tce_table_put(tbl), 1);
 }
 
+/* What the hardware finds at an address; bit 59 is no part of the index. */
+static u64 tce_at(const struct iommu_table *tbl, u64 addr)
+{
+	const unsigned int bits = ilog2(pnv_tce_top_entries(tbl));
+	const u64 index = (addr & ~BIT_ULL(59)) >> tbl->it_page_shift;
+	const __be64 *level = (const __be64 *)tbl->it_base;
+	unsigned int above;
+	u64 tce;
+
+	for (above = tbl->it_indirect_levels; ; above--) {
+		tce = be64_to_cpu(level[index >> above * bits &
+					GENMASK_ULL(bits - 1, 0)]);
+		if (!above || !tce)
+			return tce;
+		level = __va(tce & ~(u64)(TCE_PCI_READ | TCE_PCI_WRITE));
+	}
+}
+
+static void set_tce(struct kunit *test, struct iommu_table *tbl, u64 addr,
+		    u64 phys)
+{
+	enum dma_data_direction dir = DMA_BIDIRECTIONAL;
+	unsigned long hpa = phys;
+
+	KUNIT_ASSERT_EQ(test, pnv_tce_xchg(tbl, addr >> tbl->it_page_shift,
+					   &hpa, &dir), 0);
+	KUNIT_EXPECT_EQ(test, hpa, 0);
+}
+
+static void window_has_tces(struct kunit *test, u64 start, unsigned int shift,
+			    unsigned int levels)
+{
+	const u64 page = BIT_ULL(shift), flags = TCE_PCI_READ | TCE_PCI_WRITE;
+	struct iommu_table *tbl = NULL;
+	u64 last;
+	long err;
+
+	err = pnv_pci_ioda2_new_table(NUMA_NO_NODE, start, shift, 64ULL * SZ_1G,
+				      levels, false, &tbl);
+	KUNIT_ASSERT_EQ_MSG(test, err, 0, "1 << %u in %u levels", shift,
+			    levels);
+	last = start + ((u64)tbl->it_size << shift) - 1;
+	KUNIT_EXPECT_GE(test, last, start + 64ULL * SZ_1G - 1);
+	set_tce(test, tbl, start, 5 * page);
+	set_tce(test, tbl, last, 7 * page);
+	KUNIT_EXPECT_EQ_MSG(test, tce_at(tbl, start), 5 * page | flags,
+			    "%llx: 1 << %u in %u levels", start, shift, levels);
+	KUNIT_EXPECT_EQ_MSG(test, tce_at(tbl, last), 7 * page | flags,
+			    "%llx: 1 << %u in %u levels", start, shift, levels);
+	KUNIT_EXPECT_EQ(test, tce_at(tbl, start + page), 0);
+	KUNIT_EXPECT_EQ(test, tce_at(tbl, last - page), 0);
+	if (start == PNV_WINDOW_AT_4GB) {
+		KUNIT_EXPECT_EQ(test, tce_at(tbl, 0), 0);
+		KUNIT_EXPECT_EQ(test, tce_at(tbl, start - 1), 0);
+	}
+	KUNIT_EXPECT_EQ(test, iommu_tce_table_put(tbl), 1);
+}
+
+/* Windows of user space have pages of any size, in several levels. */
+static void tces_are_where_hardware_looks(struct kunit *test)
+{
+	static const u64 starts[] = {
+		0, PNV_WINDOW_AT_4GB, PNV_WINDOW_AT_BIT_59,
+	};
+	static const struct {
+		unsigned int shift, levels;
+	} all[] = {
+		{ 12, 2 }, { 12, 3 }, { 12, 4 }, { 16, 1 }, { 16, 2 },
+		{ 16, 4 }, { 21, 1 }, { 21, 2 }, { 21, 3 }, { 30, 1 },
+		{ 30, 2 },
+	};
+	unsigned int i, at;
+
+	for (at = 0; at < ARRAY_SIZE(starts); at++) {
+		for (i = 0; i < ARRAY_SIZE(all); i++)
+			window_has_tces(test, starts[at], all[i].shift,
+					all[i].levels);
+	}
+}
+
 static bool window_reaches(struct pci_dev *pdev, u64 mask)
 {
 	return mask >= phys_to_dma(&pdev->dev, memblock_end_of_DRAM() - 1);
@@ -380,6 +461,7 @@ static struct kunit_case pci_window_cases[] = {
 	KUNIT_CASE(pe_falls_back_alone),
 	KUNIT_CASE(refused_window_is_unlinked),
 	KUNIT_CASE(window_is_taken_away),
+	KUNIT_CASE(tces_are_where_hardware_looks),
 	KUNIT_CASE(small_coherent_mask_leaves_streaming_direct),
 	{}
 };
