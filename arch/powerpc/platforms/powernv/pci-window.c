@@ -28,6 +28,9 @@
 
 enum pnv_bypass_mode pnv_bypass_mode __ro_after_init;
 
+/* Does any PHB have its windows at 4 GB? */
+bool pnv_window_exists __ro_after_init;
+
 /* Serialises what changes the list of the PEs that share a table. */
 static DEFINE_MUTEX(pnv_window_mutex);
 
@@ -167,6 +170,7 @@ void __init pnv_window_init(struct pnv_phb *phb)
 		return;
 	}
 	phb->window_tbl = tbl;
+	pnv_window_exists = true;
 	pr_info("PHB#%x: DMA window at 4 GB, TCEs of %lu MB in %lu levels\n",
 		phb->hose->global_number, IOMMU_PAGE_SIZE(tbl) / SZ_1M,
 		tbl->it_indirect_levels + 1);

@@ -492,16 +492,20 @@ static unsigned int __init said(const char *what, const char *why)
 }
 
 static enum pnv_bypass_mode bypass_mode_before __initdata;
+static bool window_existed __initdata;
 
 static int __init init_begins(struct kunit *test)
 {
 	bypass_mode_before = pnv_bypass_mode;
+	window_existed = pnv_window_exists;
+	pnv_window_exists = false;
 	return pci_window_init(test);
 }
 
 static void __init init_ends(struct kunit *test)
 {
 	pnv_bypass_mode = bypass_mode_before;
+	pnv_window_exists = window_existed;
 }
 
 /* A PHB as it is when a kernel begins that was started by one like ours */
@@ -515,6 +519,12 @@ static void __init begin(struct kunit *test, enum pnv_bypass_mode mode)
 	KUNIT_EXPECT_FALSE(test, firmware.at_4gb);
 	KUNIT_EXPECT_NULL(test, phb->window_tbl);
 	KUNIT_EXPECT_EQ(test, pnv_window_start(phb), PNV_WINDOW_AT_BIT_59);
+	/* Table and copy have no TCEs for what is below a window at 4 GB. */
+	if (IS_ENABLED(CONFIG_IOMMU_API))
+		KUNIT_EXPECT_EQ(test,
+				pnv_pci_ioda2_get_table_size(PAGE_SHIFT, SZ_4G,
+							     1),
+				2 * (SZ_4G >> PAGE_SHIFT << 3));
 }
 
 /* Also a kernel that wants no window at 4 GB may have that one before it. */
