@@ -407,6 +407,32 @@ static void scatterlists_get_large_pages(struct kunit *test)
 	}
 }
 
+/* The IOMMU caches absent entries: flushed on map, once for each call */
+static void mapping_flushes_once(struct kunit *test)
+{
+	const struct soft_iommu_config config = { .caching = true };
+	struct sd_list *list = kunit_kzalloc(test, sizeof(*list), GFP_KERNEL);
+	struct sd_test *sd = test->priv;
+	struct soft_iommu_counts counts;
+	unsigned int n;
+
+	KUNIT_ASSERT_NOT_NULL(test, list);
+	sd_device(test, &config);
+	sd->pgsizes = SZ_4K | SZ_2M | SZ_1G;
+	for (n = 1; n < SD_ROUNDS; n++) {
+		sd_map_list(test, list, sd_list_init(sd, list));
+		soft_iommu_read_counts(sd->dev, &counts);
+		KUNIT_ASSERT_EQ_MSG(test, counts.maps, n, "%u elements",
+				    list->nents);
+		cond_resched();
+	}
+	/* A page, and what takes many entries in several tables */
+	sd_map_buffer(test, SD_PHYS, SZ_4K);
+	sd_map_buffer(test, SD_PHYS + SZ_4K, SZ_8M);
+	soft_iommu_read_counts(sd->dev, &counts);
+	KUNIT_EXPECT_EQ(test, counts.maps, n + 1);
+}
+
 /**
  * struct sd_race - two CPUs that map and unmap for one device
  * @dev: the device
@@ -571,6 +597,7 @@ static struct kunit_case sd_cases[] = {
 	KUNIT_CASE(unmap_says_how_much),
 	KUNIT_CASE(misaligned_requests_are_refused),
 	KUNIT_CASE(scatterlists_get_large_pages),
+	KUNIT_CASE(mapping_flushes_once),
 	KUNIT_CASE_SLOW(strict_cpus_reach_what_they_mapped),
 	KUNIT_CASE_SLOW(lazy_cpus_reach_what_they_mapped),
 	{}

@@ -153,6 +153,59 @@ static void soft_test_stale(struct kunit *test)
 	soft_test_unmap(dev, addr, SZ_8K);
 }
 
+static void soft_test_api_user(struct kunit *test, struct iommu_domain *domain,
+			       phys_addr_t base)
+{
+	struct soft_test *priv = test->priv;
+	struct soft_iommu_counts before, counts;
+	/* Where the DMA API has not begun to allocate */
+	unsigned long iova = SZ_1M;
+	phys_addr_t phys;
+
+	KUNIT_EXPECT_EQ(test, iommu_map(domain, iova, base, SZ_8K, IOMMU_READ,
+					GFP_KERNEL), 0);
+	KUNIT_EXPECT_EQ(test, soft_iommu_access(priv->dev, iova, &phys), 0);
+	KUNIT_EXPECT_EQ(test, soft_iommu_access(priv->dev, iova + SZ_4K, &phys),
+			0);
+	soft_iommu_read_counts(priv->dev, &before);
+	KUNIT_EXPECT_EQ(test, iommu_unmap(domain, iova, SZ_8K), SZ_8K);
+	KUNIT_EXPECT_EQ(test, soft_iommu_access(priv->dev, iova, &phys),
+			-EFAULT);
+	KUNIT_EXPECT_EQ(test, soft_iommu_access(priv->dev, iova + SZ_4K, &phys),
+			-EFAULT);
+	soft_iommu_read_counts(priv->dev, &counts);
+	KUNIT_EXPECT_EQ(test, counts.ranged, before.ranged + 1);
+	KUNIT_EXPECT_EQ(test, counts.all, before.all);
+}
+
+/*
+ * Users of the IOMMU API are flushed before unmapping returns, also in a domain
+ * of their own beside a lazy one, and in a lazy one.
+ */
+static void soft_test_api(struct kunit *test)
+{
+	const struct soft_iommu_config config = {
+		.mode = SOFT_IOMMU_LAZY,
+		.iotlb_lg2 = SOFT_IOTLB_LG2,
+	};
+	struct device *dev = soft_test_device(test, &config);
+	struct iommu_domain *own, *lazy = iommu_get_domain_for_dev(dev);
+	struct soft_test *priv = test->priv;
+	phys_addr_t base = page_to_phys(priv->page);
+
+	KUNIT_ASSERT_EQ(test, lazy->type, IOMMU_DOMAIN_DMA_FQ);
+	soft_test_api_user(test, lazy, base);
+
+	own = iommu_paging_domain_alloc(dev);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(own));
+	KUNIT_EXPECT_EQ(test, iommu_attach_device(own, dev), 0);
+	if (iommu_get_domain_for_dev(dev) == own) {
+		soft_test_api_user(test, own, base);
+		iommu_detach_device(own, dev);
+	}
+	iommu_domain_free(own);
+}
+
 /* Two devices, one domain: what one maps, the other reaches */
 static void soft_test_peers(struct kunit *test)
 {
@@ -243,6 +296,7 @@ static struct kunit_case soft_test_cases[] = {
 	KUNIT_CASE(soft_test_strict),
 	KUNIT_CASE(soft_test_lazy),
 	KUNIT_CASE(soft_test_stale),
+	KUNIT_CASE(soft_test_api),
 	KUNIT_CASE(soft_test_peers),
 	KUNIT_CASE(soft_test_settings),
 	KUNIT_CASE(soft_test_identity),
