@@ -38,6 +38,8 @@ KERNEL = re.compile("|".join((
     r"DMAR:.*(?:fault|Fault)",
     r"DMAR: \[(?:DMA|INTR)",
     r"DMAR:.*(?:Invalidation|VT-d detected)",
+    r"AMD-Vi: Event logged",
+    r"virtio_iommu .*: page fault from",
     r"DMA-API:.*(?:device driver|cpu touching|exceed|leak|error)",
     r"swiotlb buffer is full",
     r"swiotlb addr .* overflow",
@@ -142,8 +144,8 @@ def wanted(line, stale):
     """Is this the IOMMU's report of a fault that a test asked for?"""
     if stale and "handling fault status reg" in line:
         return True
-    found = re.search(r"(?:fault addr |iova=|xlate )((?:0x)?[0-9a-f]+)",
-                      line)
+    found = re.search(r"(?:fault addr |iova=|xlate |fault from EP \d+ at |"
+                      r"FAULT .*address=)((?:0x)?[0-9a-f]+)", line)
     return found and int(found.group(1), 16) >> 12 in stale
 
 

@@ -44,7 +44,7 @@ class Mode:
     known_log: tuple = ()   # and the kernel reports that go with them
     firmware: object = None     # changes the ACPI tables before the boot
     bounce: str = None      # "no": nothing may be bounced, "yes": something is
-    iommu: bool = True      # the machine has one
+    iommu: str = "intel-iommu,intremap=on"  # its device; "": none
     next: tuple = ()        # files that the guest has as disks, to start next
     windows: bool = False   # each device's windows are checked
     shared: bool = False    # the cards share windows, in one IOMMU group
@@ -55,6 +55,8 @@ class Mode:
     qemu: tuple = ()        # more arguments for QEMU
     direct: object = None   # {role: where all memory is for it}, if checked
     events: object = None   # {event: (least, most)} of those that QEMU traces
+    trace: str = ""         # these events, when not the board's
+    told: bool = False      # the IOMMU hears of each mapping that is made
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,7 +151,8 @@ def command(machine, mode, qemu, accel, images, sockets, console):
     if mode.firmware:
         args += vm_gdb.listen_args(sockets["gdb"])
     # What the guest did wrong, and each flush that reached the IOMMU.
-    args += ["-d", "guest_errors", "-trace", board.trace]
+    args += ["-d", "guest_errors", "-trace",
+             mode.trace or board.trace]
     return args
 
 
@@ -173,7 +176,7 @@ def pc_args(mode, accel):
     # The vIOMMU comes before what it serves.
     if mode.iommu:
         args += ["-device", ",".join(filter(None, (
-            "intel-iommu", "intremap=on", mode.vtd)))]
+            mode.iommu, mode.vtd)))]
     return args
 
 

@@ -154,6 +154,19 @@ class Log(unittest.TestCase):
         self.assertTrue(vm_log.qemu_complaints(line))
         self.assertEqual(vm_log.qemu_complaints(line, (), {0x1030}), [])
 
+    def test_wanted(self):
+        """A fault that a test asked for, as each IOMMU reports it."""
+        for line in ("DMAR: [DMA Write NO_PASID] Request device [0000:00:08.0]"
+                     " fault addr 0xbf000000 [fault reason 0x05]",
+                     "pci 0000:00:08.0: AMD-Vi: Event logged [IO_PAGE_FAULT "
+                     "domain=0x0012 address=0xbf000004 flags=0x0020]",
+                     "virtio_iommu virtio0: page fault from EP 64 at "
+                     "0xbf000004 []"):
+            with self.subTest(line):
+                self.assertTrue(vm_log.complaints(line))
+                self.assertTrue(vm_log.complaints(line, (), {0xbf001}))
+                self.assertEqual(vm_log.complaints(line, (), {0xbf000}), [])
+
     def test_known_lines(self):
         """A single line can be known as well, in QEMU's log too."""
         line = "DMAR: [DMA Read NO_PASID] Request device [x] fault addr 0x3000"

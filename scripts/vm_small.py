@@ -3,6 +3,7 @@
 
 import dataclasses
 import functools
+import math
 import struct
 
 import dmar
@@ -30,6 +31,18 @@ def disk(images):
     """The disk, which reaches all memory."""
     return [*blockdevs(images), "-device", "nvme,id=nvme,bus=pcie.0,addr=7,"
             "drive=disk-nvme,serial=nvme"]
+
+
+def network(images):
+    """The disk, and two network cards, one of which has 32 bits."""
+    args = disk(images)
+    for role in ("nic1", "nic32"):
+        args += ["-netdev", f"hubport,id=net-{role},hubid=0"]
+    return args + [
+        "-device", "e1000e,id=nic1,bus=pcie.0,addr=5,netdev=net-nic1,"
+        "romfile=,mac=52:54:00:07:00:02",
+        "-device", "e1000,id=nic32,bus=pcie.0,addr=6,netdev=net-nic32,"
+        "romfile=,mac=52:54:00:07:00:03"]
 
 
 def one_of_each(images):
@@ -192,13 +205,7 @@ CARDS = tuple(f"edu{bits}" for bits in BITS)
 
 def all_masks(images):
     """Cards with six masks, one network card with 32 bits and one with 64."""
-    args = disk(images)
-    for role in ("nic1", "nic32"):
-        args += ["-netdev", f"hubport,id=net-{role},hubid=0"]
-    args += ["-device", "e1000e,id=nic1,bus=pcie.0,addr=5,netdev=net-nic1,"
-             "romfile=,mac=52:54:00:07:00:02",
-             "-device", "e1000,id=nic32,bus=pcie.0,addr=6,netdev=net-nic32,"
-             "romfile=,mac=52:54:00:07:00:03"]
+    args = network(images)
     for number, bits in enumerate(BITS):
         args += edu(bits, 0x11 + number)
     return args
@@ -253,7 +260,7 @@ MASKS = Machine(
         "pt-off": Mode("iommu=pt iommu.windows=off rig.mib=8",
                        "pass-through, without windows", "identity",
                        bounce="yes", **BOUNCING),
-        "none": Mode("rig.mib=8", "without IOMMU", None, iommu=False,
+        "none": Mode("rig.mib=8", "without IOMMU", None, iommu="",
                      bounce="yes", **BOUNCING),
         "off": Mode("intel_iommu=off rig.mib=8", "IOMMU switched off", None,
                     bounce="yes", **BOUNCING),
@@ -270,6 +277,60 @@ MASKS = Machine(
     devices=all_masks,
     ids=(NVME, ("nic1", "8086:10d3", 1), ("nic32", "8086:100e", 1),
          *((card, EDU, number) for number, card in enumerate(CARDS, 1))),
+    plan="short",
+)
+
+# --- other IOMMUs ------------------------------------------------------------
+
+# All of them want to hear of what is mapped, too. The base makes those strict
+# that a hypervisor shadows; virtio-iommu may be lazy.
+STALE = ("edu32.stale-address", "edu64.stale-address")
+STATS = tuple((device, "stats")
+              for device in (NVME[1], "8086:10d3", "8086:100e", EDU))
+
+
+def another(what, domain, **more):
+    """A mode in which all is translated, lazily if the IOMMU lets it."""
+    return Mode("iommu.strict=0 rig.mib=8", what, domain, layers=STATS,
+                bounce="no", ran=STALE, **more)
+
+
+def past(what, bounce, words="", **more):
+    """A mode in pass-through."""
+    return Mode(f"iommu=pt {words} rig.mib=8", f"{what}, pass-through",
+                "identity", bounce=bounce, **more)
+
+
+CACHING = {"vtd": "caching-mode=on",
+           "says": (r"DMAR: IOMMU batching disallowed",)}
+AMD = {"iommu": "amd-iommu", "trace": "amdvi_pages_inval",
+       "says": (r"AMD-Vi: Using strict mode due to virtualization",)}
+VIRTIO = {"iommu": "virtio-iommu-pci", "trace": "virtio_iommu_*map",
+          "says": (r"virtio_iommu virtio\d: page mask: ",)}
+IOMMUS = Machine(
+    name="iommus",
+    memory="5G",
+    cpus=2,
+    modes=with_caches({
+        "caching": another("VT-d in caching mode", "DMA", told=True,
+                           **CACHING),
+        "caching-pt": past("VT-d in caching mode", "no", "iommu.strict=1",
+                           windows=True, ran=STALE[:1], **CACHING),
+    }) | {
+        "amd": another("AMD-Vi", "DMA", told=True, **AMD),
+        "amd-pt": past("AMD-Vi", "yes", known=RESYNC, **AMD),
+        "virtio": another("virtio-iommu", "DMA-FQ",
+                          events={"map": (1000, math.inf)}, **VIRTIO),
+        "virtio-pt": past("virtio-iommu", "yes", known=RESYNC, **VIRTIO),
+    },
+    disks=("nvme",),
+    roles=("nvme", "nic1", "nic32", "edu32", "edu64"),
+    required=(*DISK, "edu32.run", "edu64.run",
+              *(f"{nic}.{what}" for nic in ("nic32", "nic32.back")
+                for what in ("send", "receive", "through-card"))),
+    devices=lambda images: network(images) + edu(32, 8) + edu(64, 9),
+    ids=(NVME, ("nic1", "8086:10d3", 1), ("nic32", "8086:100e", 1),
+         ("edu32", EDU, 1), ("edu64", EDU, 2)),
     plan="short",
 )
 
@@ -316,4 +377,4 @@ GROUPS = Machine(
     plan="group",
 )
 
-ALL = (DMAR, RMRR, GROW, CRASH, FAULTS, EXTERNAL, MASKS, GROUPS)
+ALL = (DMAR, RMRR, GROW, CRASH, FAULTS, EXTERNAL, MASKS, IOMMUS, GROUPS)
