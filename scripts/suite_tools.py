@@ -9,11 +9,12 @@ import os
 import shutil
 import subprocess
 import tarfile
+import unittest.mock
 from pathlib import Path
 
 import suite_ahead
 import suite_emulator
-from common import CACHE, LINUX, OUT, TOP, run, sha256, store
+from common import CACHE, LINUX, OUT, TOP, load, run, sha256, store
 
 WORK = OUT / "tmp/tools"
 MAKEFILE = "VERSION = {}\nPATCHLEVEL = {}\nSUBLEVEL = {}\nEXTRAVERSION =\n"
@@ -37,6 +38,7 @@ def suite(done):
             ("kbuild refuses a dropped configuration line", dropped),
             ("refresh writes edits back", refresh),
             ("make clean keeps files that are not ours", clean),
+            ("make bench of some works keeps the results of all", bench_part),
             ("the judge of a boot notices what it should", judge),
             *suite_ahead.TESTS, *suite_emulator.TESTS):
         done.check("tools", name, func)
@@ -142,13 +144,19 @@ def accepted():
     return None if len(trees) == 1 else f"different trees: {trees}"
 
 
-def fetcher(where):
-    """The fetch script as a module, with a cache of its own."""
+def module_of(script):
+    """One of our scripts as a module."""
     loader = importlib.machinery.SourceFileLoader(
-        "fetch", str(TOP / "scripts/fetch"))
-    spec = importlib.util.spec_from_loader("fetch", loader)
+        script, str(TOP / "scripts" / script))
+    spec = importlib.util.spec_from_loader(script, loader)
     module = importlib.util.module_from_spec(spec)
     loader.exec_module(module)
+    return module
+
+
+def fetcher(where):
+    """The fetch script as a module, with a cache of its own."""
+    module = module_of("fetch")
     module.BASE = where / "cache/dma-windows/base"
     module.RECORD = module.BASE / "base.json"
     module.gitbase.REPO = module.BASE / "linux.git"
@@ -349,6 +357,34 @@ def refresh():
         return text
     return "\n".join(n for n, t in want.items()
                      if (tree / "kernel/dma" / n).read_text() != t)
+
+
+def bench_part():
+    """What measures some works, or another tree, has files of its own."""
+    where = WORK / "bench"
+    where.mkdir()
+    module = module_of("bench")
+    module.OUT, module.base = where, lambda: {"version": "none"}
+    row = module.bench_report.derived
+
+    def measured(work, *_):
+        samples = module.bench_run.Samples()
+        samples.rows = row(work, "ns", [("new", 1)])
+        return samples, ("stock", "new"), False
+
+    module.one_tree = module.two_trees = measured
+    module.EMULATED = {"windows": lambda: row("windows", "ns", [("new", 1)])}
+    for works, other in (("all", ""), ("map-4k", ""), ("windows", ""),
+                         ("all", "base"), ("map-4k", "base")):
+        with (unittest.mock.patch.dict(os.environ, WORK=works,
+                                       LINUX_SRC_B=other),
+              contextlib.redirect_stdout(io.StringIO())):
+            module.bench()
+    found = {path.name: [rec["work"] for rec in load(path)]
+             for path in where.glob("*.json")}
+    right = {"bench.json": ["all", "windows"], "bench-part.json": ["windows"],
+             "bench-trees.json": ["all"], "bench-trees-part.json": ["map-4k"]}
+    return None if found == right else f"{found}"
 
 
 def clean():
