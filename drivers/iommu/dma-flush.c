@@ -6,7 +6,9 @@
  * a flush that serves many of them. Nothing is queued for it: flushes are
  * numbered as they begin, the last one that is over is known, and who wants to use
  * an address again compares with the number at the time it was given back.
- * Whichever flush comes first will do, whoever asked for it.
+ * Whichever flush comes first will do, whoever asked for it, because all are of
+ * the whole domain: ranges would have to be queued. Strict mode has no part in
+ * this; see Documentation/core-api/dma-iova.rst for the reasons.
  */
 #include <kunit/visibility.h>
 #include <linux/jiffies.h>
