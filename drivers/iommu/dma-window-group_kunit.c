@@ -709,6 +709,25 @@ static void next_driver_has_windows_anew(struct kunit *test)
 	unbind(dev);
 }
 
+/* Who may use PASIDs stays where the hardware looks at them. */
+static void pasids_keep_pass_through(struct kunit *test)
+{
+	struct group_test *t = test->priv;
+	struct device *dev = make_device(test, NULL, NARROW, false);
+
+	t->dev = dev;
+	dev->iommu->max_pasids = 16;
+	bind(test, dev);
+	expect_pass_through(test, dev);
+	set_masks(dev, LIMITED);
+	expect_pass_through(test, dev);
+	unbind(dev);
+	dev->iommu->max_pasids = 0;
+	bind(test, dev);
+	expect_windows(test, dev);
+	unbind(dev);
+}
+
 /* A device that comes while another one has windows, with reserved memory */
 static struct device *join_with_region(struct kunit *test, dma_addr_t addr)
 {
@@ -802,6 +821,7 @@ static struct kunit_case dma_window_group_cases[] = {
 	KUNIT_CASE(bars_stay_mapped),
 	KUNIT_CASE(bars_are_mapped),
 	KUNIT_CASE(next_driver_has_windows_anew),
+	KUNIT_CASE(pasids_keep_pass_through),
 	KUNIT_CASE(devres_keeps_windows),
 	KUNIT_CASE(reserved_memory_joins_windows),
 	{}
