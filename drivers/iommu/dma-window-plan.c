@@ -144,6 +144,8 @@ static int plan_add_reserved(struct dma_window_plan *plan, struct device *dev)
 			       region->start + region->length - 1, false);
 		if (ret)
 			break;
+		plan->ranges[plan->count - 1].interrupts =
+			region->type == IOMMU_RESV_MSI;
 	}
 	iommu_put_resv_regions(dev, &regions);
 	return ret;
@@ -272,11 +274,43 @@ static u64 plan_last(struct dma_window_plan *plan, struct iommu_domain *domain)
 								     last;
 }
 
-static int map_direct(struct iommu_domain *domain, u64 first, u64 last)
+/* The first range between two addresses in which writes are interrupts */
+static const struct dma_window_range *
+plan_interrupts(const struct dma_window_plan *plan, u64 first, u64 last)
 {
-	if (last < first)
-		return 0;
-	return iommu_map_window(domain, first, last - first + 1);
+	const struct dma_window_range *r, *found = NULL;
+
+	for (r = plan->ranges; r < plan->ranges + plan->count; r++)
+		if (r->interrupts && r->first <= last && r->last >= first &&
+		    (!found || r->first < found->first))
+			found = r;
+	return found;
+}
+
+/*
+ * No page leads to where writes are interrupts: QEMU's VT-d refuses all that is
+ * in such a page, the BARs in the last GiB below 4 GiB.
+ */
+static int map_direct(const struct dma_window_plan *plan,
+		      struct iommu_domain *domain, u64 first, u64 last)
+{
+	while (first <= last) {
+		const struct dma_window_range *gap;
+		u64 end;
+		int ret;
+
+		gap = plan_interrupts(plan, first, last);
+		end = gap ? gap->first : last + 1;
+		if (end > first) {
+			ret = iommu_map_window(domain, first, end - first);
+			if (ret)
+				return ret;
+		}
+		if (!gap || gap->last >= last)
+			break;
+		first = gap->last + 1;
+	}
+	return 0;
 }
 
 /**
@@ -325,6 +359,6 @@ int dma_window_plan_apply(struct dma_window_plan *plan,
 		return ret;
 	iommu_dma_windows(domain)->carved = hole.carved;
 	iommu_dma_windows(domain)->highest = dma_window_highest();
-	return map_direct(domain, 0, hole.first - 1) ?:
-	       map_direct(domain, hole.last + 1, last);
+	return map_direct(plan, domain, 0, hole.first - 1) ?:
+	       map_direct(plan, domain, hole.last + 1, last);
 }

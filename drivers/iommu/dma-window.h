@@ -58,11 +58,13 @@ struct dma_windows {
  * @last: last address
  * @memory: memory, which a translated window may hide; otherwise something
  *	that must stay where it is
+ * @interrupts: no memory, what is written there is an interrupt
  */
 struct dma_window_range {
 	u64 first;
 	u64 last;
 	bool memory;
+	bool interrupts;
 };
 
 /**
