@@ -8,7 +8,7 @@ import struct
 
 import dmar
 import external
-from vm_machine import Machine, Mode, blockdevs, with_caches
+from vm_machine import PC, Machine, Mode, blockdevs, with_caches
 
 EDU = "1234:11e8"
 NVME = ("nvme", "1b36:0010", 1)
@@ -377,4 +377,44 @@ GROUPS = Machine(
     plan="group",
 )
 
-ALL = (DMAR, RMRR, GROW, CRASH, FAULTS, EXTERNAL, MASKS, IOMMUS, GROUPS)
+# --- cards that reach each other ---------------------------------------------
+
+PEERS = ("edu32", "edu64")
+
+
+def switched(images):
+    """A disk with memory of its own and two cards, below one PCIe switch."""
+    args = ["-device", "pcie-root-port,id=port0,bus=pcie.0,chassis=1,slot=1,"
+            "addr=2", "-device", "x3130-upstream,id=switch,bus=port0"]
+    for number in range(1 + len(PEERS)):
+        args += ["-device", f"xio3130-downstream,id=down{number},bus=switch,"
+                 f"chassis={2 + number},slot={2 + number}"]
+    args += [*blockdevs(images), "-device", "nvme,id=nvme,bus=down0,"
+             "drive=disk-nvme,serial=nvme,cmb_size_mb=16"]
+    for number, role in enumerate(PEERS, 1):
+        args += edu(int(role[3:]), 0, f"down{number}")
+    return args
+
+
+# Behind a translating IOMMU QEMU's switch would ask it for addresses that only
+# the switch knows.
+PEER = Machine(
+    name="peers",
+    memory="5G",
+    cpus=2,
+    board=dataclasses.replace(PC, config="q35-p2p"),
+    modes={
+        "pt": Mode("iommu=pt rig.mib=8", "one card's memory for another",
+                   "identity", bounce="no", windows=True, shared=True,
+                   ran=tuple(f"{role}.peer-memory" for role in PEERS)),
+    },
+    disks=("nvme",),
+    roles=("nvme", *PEERS),
+    required=(*DISK, *(f"{role}.run" for role in PEERS)),
+    devices=switched,
+    ids=(NVME, *((role, EDU, number)
+                 for number, role in enumerate(PEERS, 1))),
+    plan="short",
+)
+
+ALL = (DMAR, RMRR, GROW, CRASH, FAULTS, EXTERNAL, MASKS, IOMMUS, GROUPS, PEER)

@@ -24,6 +24,7 @@
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
+#include <linux/pci-p2pdma.h>
 #include <linux/prandom.h>
 #include <linux/rwsem.h>
 #include <linux/scatterlist.h>
@@ -501,6 +502,55 @@ out:
 		if (pages[i])
 			__free_pages(pages[i], EDU_ORDER);
 	sg_free_table(&table);
+	return err;
+}
+
+/* Data in memory of another card, between data in ours */
+static int edu_use_peer(struct edu *edu, struct pci_dev *peer, void *there)
+{
+	pci_bus_addr_t bus = pci_p2pmem_virt_to_bus(peer, there);
+	struct page *page = edu_block_high();
+	struct sg_table table;
+	int err = -ENOMEM;
+
+	if (!page)
+		return err;
+	if (sg_alloc_table(&table, 3, GFP_KERNEL))
+		goto out;
+	sg_set_page(&table.sgl[0], page, 512, 100);
+	sg_set_buf(&table.sgl[1], there, 1024);
+	sg_set_page(&table.sgl[2], page, EDU_MAX - 1536, PAGE_SIZE);
+	err = edu_use_table(edu, &table);
+	if (!err && sg_dma_address(&table.sgl[1]) != bus)
+		err = edu_fail(edu, -EADDRNOTAVAIL, "mapped to %pad, is at %#llx",
+			       &sg_dma_address(&table.sgl[1]), (u64)bus);
+	sg_free_table(&table);
+out:
+	__free_pages(page, EDU_ORDER);
+	return err;
+}
+
+static int edu_peer_memory(struct edu *edu)
+{
+	struct pci_dev *peer = pci_p2pmem_find(edu_dev(edu));
+	void *there;
+	int err;
+
+	if (!peer)
+		return edu_fail(edu, EDU_SKIP, "no other card's memory in reach");
+	there = pci_alloc_p2pmem(peer, PAGE_SIZE);
+	if (!there)
+		err = edu_fail(edu, -ENOMEM, "%s has no memory left",
+			       pci_name(peer));
+	else if (pci_p2pmem_virt_to_bus(peer, there) + PAGE_SIZE - 1 >
+		 edu->mask)
+		err = edu_fail(edu, EDU_SKIP, "%s is above the mask",
+			       pci_name(peer));
+	else
+		err = edu_use_peer(edu, peer, there);
+	if (there)
+		pci_free_p2pmem(peer, there, PAGE_SIZE);
+	pci_dev_put(peer);
 	return err;
 }
 
@@ -1127,6 +1177,7 @@ static const struct edu_test edu_tests[] = {
 	{ "streaming-above-mask", edu_streaming_above },
 	{ "streaming-above-4g", edu_streaming_4g },
 	{ "scatterlist", edu_scatterlist },
+	{ "peer-memory", edu_peer_memory },
 	{ "coherent", edu_coherent },
 	{ "sync-reuse", edu_sync_reuse },
 	{ "alloc-pages", edu_alloc_pages },
