@@ -27,6 +27,14 @@ def edu(bits, slot, bus="pcie.0"):
             f"dma_mask={(1 << bits) - 1:#x}"]
 
 
+def bridged(roles):
+    """Cards behind a bridge to conventional PCI; a role ends in its bits."""
+    args = []
+    for number, role in enumerate(roles, 1):
+        args += edu(int(role[3:]), number, "bridge")
+    return args
+
+
 def disk(images):
     """The disk, which reaches all memory."""
     return [*blockdevs(images), "-device", "nvme,id=nvme,bus=pcie.0,addr=7,"
@@ -171,9 +179,7 @@ def outside_devices(images):
         "-device", "pcie-root-port,id=port0,bus=pcie.0,chassis=1,slot=1,"
         f"addr={external.SLOT:x}",
         "-device", "pcie-pci-bridge,id=bridge,bus=port0"]
-    for number, role in enumerate(OUTSIDE, 1):
-        args += edu(int(role[3:]), number, "bridge")
-    return args
+    return args + bridged(OUTSIDE)
 
 
 EXTERNAL = Machine(
@@ -348,9 +354,7 @@ def group_devices(images):
     args += [*blockdevs(images), "-device", "virtio-blk-pci,id=virtio,"
              "bus=port0,drive=disk-virtio,disable-legacy=on,"
              "iommu_platform=on,ats=on,serial=virtio"]
-    for number, role in enumerate(GROUP, 1):
-        args += edu(int(role[3:]), number, "bridge")
-    return args
+    return args + bridged(GROUP)
 
 
 GROUPS = Machine(
@@ -405,7 +409,7 @@ PEER = Machine(
     board=dataclasses.replace(PC, config="q35-p2p"),
     modes={
         "pt": Mode("iommu=pt rig.mib=8", "one card's memory for another",
-                   "identity", bounce="no", windows=True, shared=True,
+                   "identity", bounce="no", windows=True,
                    ran=tuple(f"{role}.peer-memory" for role in PEERS)),
     },
     disks=("nvme",),
