@@ -22,10 +22,11 @@ PCIEHP_KNOWN = (r"trying to acquire lock:\n\S+ \(&ctrl->reset_lock\).* "
                 r"at: pciehp_unconfigure_device\+",)
 
 Q35_MODES = {
-    "lazy": Mode("iommu.strict=0", "translated, flushes batched", "DMA-FQ",
-                 layers=ALL_STATS),
-    "strict": Mode("iommu.strict=1", "translated, flush at each unmap", "DMA",
-                   layers=ALL_STATS),
+    "lazy": Mode("iommu.strict=0 rig.lose-cpu", "translated, flushes batched",
+                 "DMA-FQ", layers=ALL_STATS, ran=("cpu1.2.data",)),
+    "strict": Mode("iommu.strict=1 rig.lose-cpu",
+                   "translated, flush at each unmap", "DMA",
+                   layers=ALL_STATS, ran=("cpu1.2.data",)),
     # Stock loses what follows "usedac", and says nothing about "bogus".
     "pt": Mode("iommu=usedac,bogus,pt", "pass-through", "identity",
                says=(r"iommu: unknown word 'bogus' ignored, accepted are: .*"
