@@ -46,7 +46,10 @@
 #include "iova-arena.h"
 #include "iova-tree.h"
 
-/* Pages of an arena: as many as make 32 of them below 4 GiB, at most 2^12. */
+/*
+ * Pages of an arena: as many as make 32 of them below 4 GiB, at most 2^12, with
+ * pages of less than 4 KiB as many as make NEAR_PLACES.
+ */
 #define ARENA_MAX_ORDER		12
 #define ARENA_MIN_ORDER		6
 /* An arena has room for this many of the largest requests it serves. */
@@ -55,7 +58,7 @@
 #define CPU_POOLS		3
 /* Arenas that one allocation looks at, in each pool, if it need not succeed. */
 #define POOL_MAX_SCAN		8
-/* And if it should: no fewer than there can be below 4 GiB. */
+/* And above 4 GiB if it should. */
 #define POOL_MAX_SCAN_HARD	256
 /* And the pools of other CPUs. */
 #define STEAL_MAX_SOFT		8
@@ -64,10 +67,14 @@
 #define POOL_MAX_ARENAS		64
 /* Arenas that are trimmed under one hold of their pool's lock. */
 #define TRIM_BATCH		16
-/* Places that are told apart when something is given back. */
-#define DIRTY_BITS		512
+/* Places of arenas below 4 GiB: no two arenas have the same, modulo this. */
+#define NEAR_PLACES		256
+/* Words of an arena with pages that come back, around which runs are measured. */
+#define REAP_MAX_KNOWN		8
+/* Places that are told apart when something is given back, others after them. */
+#define DIRTY_BITS		(2 * NEAR_PLACES)
 /* Ranges of the tree given back that wait for one flush. */
-#define TREE_MAX_FREED		256
+#define TREE_MAX_FREED		128
 /* And of those flushed, how many are taken in under one hold of the lock. */
 #define TREE_MAX_REAP		16
 /* How long an unused arena is kept. */
@@ -86,33 +93,36 @@ enum iova_class {
 
 /**
  * struct iova_arena - pages that one CPU allocates from
- * @range: their place in the tree
  * @node: in the pool's list
  * @pool: that pool
- * @class: which of its lists
+ * @stamp: of the flush that its pages wait for
+ * @class: which of the pool's lists
+ * @mark: its bit in the map of those that pages were given back to
  * @cursor: where the next allocation looks first
  * @longest: no run of free pages is longer
  * @used: bits set in the map of busy pages
  * @nr_waiting: bits set in the map of pages that wait for a flush
- * @stamp: of the flush that they wait for
  * @allocs: allocations, for the trimmer
  * @seen_allocs: how many there were when it last came by
+ * @range: its place in the tree
  * @map: bitmaps: freed, busy, waiting
  *
- * All but the freed pages are protected by the pool's lock.
+ * All but the freed pages are protected by the pool's lock. What is before the
+ * range says whether a look at the rest is worth it, and fits into a cache line.
  */
 struct iova_arena {
-	struct iova_range range;
 	struct list_head node;
 	struct iova_pool *pool;
+	s64 stamp;
 	enum iova_class class;
+	unsigned int mark;
 	unsigned int cursor;
 	unsigned int longest;
 	unsigned int used;
 	unsigned int nr_waiting;
-	s64 stamp;
 	unsigned int allocs;
 	unsigned int seen_allocs;
+	struct iova_range range;
 	unsigned long map[] ____cacheline_aligned_in_smp;
 };
 
@@ -125,6 +135,7 @@ struct iova_arena {
  * @nr: arenas of each class
  * @waiting: pages in them that wait for a flush
  * @arenas: the arenas, the one in use first
+ * @near: where those below 4 GiB are
  */
 struct iova_pool {
 	unsigned long lock;
@@ -134,6 +145,7 @@ struct iova_pool {
 	unsigned int nr[IOVA_CLASSES];
 	unsigned int waiting[IOVA_CLASSES];
 	struct list_head arenas[IOVA_CLASSES];
+	DECLARE_BITMAP(near, NEAR_PLACES);
 };
 
 struct iova_cpu {
@@ -143,7 +155,8 @@ struct iova_cpu {
 /**
  * struct iova_arenas - a space
  * @near: arenas below 4 GiB by their place
- * @map: those above
+ * @room: no run of free pages in these is longer; each one's pool protects it
+ * @map: arenas above
  * @order: pages of an arena
  * @small: largest request that an arena serves
  * @cpus: pools of each CPU
@@ -154,7 +167,7 @@ struct iova_cpu {
  * @end: last page of the space
  * @last32: last page below 4 GiB
  * @dirty: for each place, modulo the bits, whether pages were given back
- * @shared: arenas have shared one of these bits
+ * @shared: arenas above 4 GiB have shared one of these bits
  * @lock: protects the tree and all below
  * @tree: what is taken
  * @freed: ranges of the tree that wait for a flush, the oldest first
@@ -183,6 +196,7 @@ struct iova_arenas {
 	unsigned long end;
 	unsigned long last32;
 	DECLARE_BITMAP(dirty, DIRTY_BITS);
+	u16 room[NEAR_PLACES];
 	bool shared;
 
 	spinlock_t lock ____cacheline_aligned_in_smp;
@@ -232,6 +246,28 @@ static unsigned long *arena_waiting(struct iova_arenas *as,
 				    struct iova_arena *a)
 {
 	return a->map + 2 * arena_words(as);
+}
+
+static bool is_near(struct iova_arenas *as, unsigned long pfn)
+{
+	return pfn <= as->last32;
+}
+
+static unsigned int near_place(struct iova_arenas *as, unsigned long pfn)
+{
+	return (pfn >> as->order) % NEAR_PLACES;
+}
+
+static unsigned int dirty_bit(struct iova_arenas *as, unsigned long pfn)
+{
+	return near_place(as, pfn) + (is_near(as, pfn) ? 0 : NEAR_PLACES);
+}
+
+/* What a look at the arena may find; what waits may be free by then. */
+static void arena_note_room(struct iova_arenas *as, struct iova_arena *a)
+{
+	if (a->class != IOVA_HIGH)
+		as->room[a->mark] = a->nr_waiting ? U16_MAX : a->longest;
 }
 
 /* Where @n ones in a row begin in a word; 64 when they do not. */
@@ -343,18 +379,15 @@ static bool arena_alloc(struct iova_arenas *as, struct iova_arena *a,
 	if (bit >= bits && a->cursor)
 		bit = arena_find(as, a, rq, 0);
 	if (bit >= bits) {
-		if (!rq->order)
+		if (!rq->order) {
 			a->longest = rq->size - 1;
+			arena_note_room(as, a);
+		}
 		return false;
 	}
 	bitmap_set(arena_busy(as, a), bit, rq->size);
 	arena_take(a, bit, rq->size, pfn);
 	return true;
-}
-
-static unsigned int dirty_bit(struct iova_arenas *as, unsigned long pfn)
-{
-	return (pfn >> as->order) % DIRTY_BITS;
 }
 
 /* The last access to the arena is the last atomic operation. */
@@ -391,14 +424,12 @@ static void arena_free(struct iova_arenas *as, struct iova_arena *a,
 /* Was anything given back? Takes the mark away: what follows has to look. */
 static bool arena_dirty(struct iova_arenas *as, struct iova_arena *a)
 {
-	unsigned int bit = dirty_bit(as, a->range.lo);
-
 	/* A mark may be for another arena. */
-	if (READ_ONCE(as->shared))
+	if (a->class == IOVA_HIGH && READ_ONCE(as->shared))
 		return true;
-	if (!test_bit(bit, as->dirty))
+	if (!test_bit(a->mark, as->dirty))
 		return false;
-	clear_bit(bit, as->dirty);
+	clear_bit(a->mark, as->dirty);
 	/* Pairs with the barrier at the end of arena_free(). */
 	smp_mb__after_atomic();
 	return true;
@@ -426,32 +457,92 @@ static void arena_collect(struct iova_arenas *as, struct iova_arena *a)
 		return;
 	a->nr_waiting += n;
 	a->pool->waiting[a->class] += n;
+	arena_note_room(as, a);
 	/* Deferred flushes may begin meanwhile, but not be missed. */
 	flush = arenas_flush(as);
 	if (flush)
 		a->stamp = dma_flush_stamp(flush);
 }
 
-/* Make free what has waited for its flush. */
+/* Zeros right below a word, and right above it. */
+static unsigned int zeros_below(const unsigned long *map, unsigned int word)
+{
+	unsigned int n = 0;
+
+	for (; word; word--, n += BITS_PER_LONG) {
+		if (map[word - 1])
+			return n + BITS_PER_LONG - 1 - __fls(map[word - 1]);
+	}
+	return n;
+}
+
+static unsigned int zeros_above(const unsigned long *map, unsigned int words,
+				unsigned int word)
+{
+	unsigned int n = 0;
+
+	while (++word < words) {
+		if (map[word])
+			return n + __ffs(map[word]);
+		n += BITS_PER_LONG;
+	}
+	return n;
+}
+
+/* The longest run of zeros that a word is part of. */
+static unsigned int run_through(const unsigned long *map, unsigned int words,
+				unsigned int word)
+{
+	unsigned int below = zeros_below(map, word);
+	unsigned int above = zeros_above(map, words, word);
+	unsigned long zeros = ~map[word];
+	unsigned int n = 0;
+
+	if (!map[word])
+		return below + BITS_PER_LONG + above;
+	below += __ffs(map[word]);
+	above += BITS_PER_LONG - 1 - __fls(map[word]);
+	for (; zeros; zeros &= zeros << 1)
+		n++;
+	return max3(n, below, above);
+}
+
+/*
+ * Make free what has waited for its flush. In a full space that is little, and
+ * it is cheaper to know that no run is long enough than to search for one.
+ */
 static void arena_reap(struct iova_arenas *as, struct iova_arena *a)
 {
 	struct dma_flush *flush = arenas_flush(as);
 	unsigned long *waiting = arena_waiting(as, a);
 	unsigned long *busy = arena_busy(as, a);
-	unsigned int i;
+	unsigned int changed[REAP_MAX_KNOWN];
+	unsigned int i, nr = 0;
 
 	if (!a->nr_waiting ||
 	    (flush && !dma_flush_passed(flush, a->stamp)))
 		return;
 	for (i = 0; i < arena_words(as); i++) {
+		if (!waiting[i])
+			continue;
 		busy[i] &= ~waiting[i];
 		waiting[i] = 0;
+		if (nr < REAP_MAX_KNOWN)
+			changed[nr] = i;
+		nr++;
 	}
 	a->used -= a->nr_waiting;
 	a->pool->waiting[a->class] -= a->nr_waiting;
 	a->nr_waiting = 0;
 	a->cursor = 0;
-	a->longest = (1U << as->order) - a->used;
+	if (nr > REAP_MAX_KNOWN)
+		a->longest = (1U << as->order) - a->used;
+	else
+		while (nr--)
+			a->longest = max(a->longest,
+					 run_through(busy, arena_words(as),
+						     changed[nr]));
+	arena_note_room(as, a);
 }
 
 static void arena_refill(struct iova_arenas *as, struct iova_arena *a)
@@ -686,7 +777,8 @@ static struct iova_arena *arena_create(struct iova_arenas *as,
 		}
 		iova_tree_insert(&as->tree, &a->range, pfn,
 				 pfn + rq.size - 1);
-		if (__test_and_set_bit(dirty_bit(as, pfn), as->places))
+		a->mark = dirty_bit(as, pfn);
+		if (__test_and_set_bit(a->mark, as->places))
 			WRITE_ONCE(as->shared, true);
 		as->nr_arenas++;
 		as->nr_created++;
@@ -699,17 +791,17 @@ static void arena_destroy(struct iova_arenas *as, struct iova_arena *a)
 {
 	scoped_guard(spinlock_irqsave, &as->lock) {
 		iova_tree_erase(&as->tree, &a->range);
-		__clear_bit(dirty_bit(as, a->range.lo), as->places);
+		__clear_bit(a->mark, as->places);
 		as->nr_arenas--;
-		as->nr_limited -= a->range.hi <= as->last32;
+		as->nr_limited -= a->class != IOVA_HIGH;
 	}
 	kfree(a);
 }
 
 static struct iova_arena *arena_at(struct iova_arenas *as, unsigned long pfn)
 {
-	if (likely(pfn <= as->last32))
-		return as->near[pfn >> as->order];
+	if (likely(is_near(as, pfn)))
+		return as->near[near_place(as, pfn)];
 	return xa_load(&as->map, pfn >> as->order);
 }
 
@@ -722,8 +814,8 @@ static bool arena_publish(struct iova_arenas *as, struct iova_arena *a)
 	unsigned long flags;
 	void *old;
 
-	if (a->range.lo <= as->last32) {
-		as->near[a->range.lo >> as->order] = a;
+	if (a->class != IOVA_HIGH) {
+		as->near[a->mark] = a;
 		return true;
 	}
 	xa_lock_irqsave(&as->map, flags);
@@ -737,8 +829,8 @@ static void arena_withdraw(struct iova_arenas *as, struct iova_arena *a)
 {
 	unsigned long flags;
 
-	if (a->range.lo <= as->last32) {
-		as->near[a->range.lo >> as->order] = NULL;
+	if (a->class != IOVA_HIGH) {
+		as->near[a->mark] = NULL;
 		return;
 	}
 	xa_lock_irqsave(&as->map, flags);
@@ -786,25 +878,41 @@ static struct iova_pool *pool_lock_mine(struct iova_arenas *as)
 	return NULL;
 }
 
-static void pool_add(struct iova_pool *pool, struct iova_arena *a)
+static void pool_add(struct iova_arenas *as, struct iova_pool *pool,
+		     struct iova_arena *a)
 {
 	a->pool = pool;
 	list_add(&a->node, &pool->arenas[a->class]);
-	pool->nr[a->class]++;
+	WRITE_ONCE(pool->nr[a->class], pool->nr[a->class] + 1);
 	pool->waiting[a->class] += a->nr_waiting;
+	if (a->class != IOVA_HIGH)
+		__set_bit(a->mark, pool->near);
+	arena_note_room(as, a);
 }
 
-static void pool_remove(struct iova_arena *a)
+static void pool_remove(struct iova_arenas *as, struct iova_arena *a)
 {
+	struct iova_pool *pool = a->pool;
+
 	list_del(&a->node);
-	a->pool->nr[a->class]--;
-	a->pool->waiting[a->class] -= a->nr_waiting;
+	WRITE_ONCE(pool->nr[a->class], pool->nr[a->class] - 1);
+	pool->waiting[a->class] -= a->nr_waiting;
+	if (a->class != IOVA_HIGH)
+		__clear_bit(a->mark, pool->near);
+}
+
+/* Most arenas of a full space are not. */
+static bool arena_worth(struct iova_arenas *as, struct iova_arena *a,
+			const struct iova_request *rq)
+{
+	return a->longest >= rq->size || a->nr_waiting ||
+	       test_bit(a->mark, as->dirty) || a->class == IOVA_HIGH;
 }
 
 static bool arena_serve(struct iova_arenas *as, struct iova_arena *a,
 			const struct iova_request *rq, unsigned long *pfn)
 {
-	if (a->range.hi > rq->limit)
+	if (!arena_worth(as, a, rq) || a->range.hi > rq->limit)
 		return false;
 	if (arena_alloc(as, a, rq, pfn))
 		return true;
@@ -842,6 +950,30 @@ static bool pool_alloc(struct iova_arenas *as, struct iova_pool *pool,
 }
 
 /*
+ * From any of the pool's arenas below 4 GiB. Where the space is full hardly any
+ * is worth a look, and those that are not stay out of the CPU's cache.
+ */
+static bool pool_alloc_near(struct iova_arenas *as, struct iova_pool *pool,
+			    const struct iova_request *rq, unsigned long *pfn)
+{
+	struct iova_arena *a;
+	unsigned int place;
+
+	for_each_set_bit(place, pool->near, NEAR_PLACES) {
+		if (as->room[place] < rq->size && !test_bit(place, as->dirty))
+			continue;
+		a = as->near[place];
+		if (arena_serve(as, a, rq, pfn)) {
+			list_rotate_to_front(&a->node,
+					     &pool->arenas[a->class]);
+			pool->allocs++;
+			return true;
+		}
+	}
+	return false;
+}
+
+/*
  * Rather flush and use the same addresses again, which the CPU and the IOMMU
  * have in their caches, than spread over more of them. A flush must be worth
  * it, though: large requests fill an arena soon.
@@ -871,7 +1003,7 @@ static bool pool_grow(struct iova_arenas *as, enum iova_class class,
 		arena_destroy(as, a);
 		return false;
 	}
-	pool_add(pool, a);
+	pool_add(as, pool, a);
 	ret = arena_alloc(as, a, rq, pfn);
 	pool->allocs += ret;
 	pool_unlock(pool);
@@ -895,6 +1027,41 @@ static bool pool_steal(struct iova_arenas *as, struct iova_pool *pool,
 	WRITE_ONCE(pool->steals, pool->steals + ret);
 	pool_unlock(pool);
 	return ret;
+}
+
+static bool pool_steal_near(struct iova_arenas *as, struct iova_pool *pool,
+			    const struct iova_request *rq, unsigned long *pfn)
+{
+	bool ret;
+
+	if (!READ_ONCE(pool->nr[IOVA_NARROW]) && !READ_ONCE(pool->nr[IOVA_LOW]))
+		return false;
+	if (!pool_trylock(pool)) {
+		request_again(rq);
+		return false;
+	}
+	ret = pool_alloc_near(as, pool, rq, pfn);
+	WRITE_ONCE(pool->steals, pool->steals + ret);
+	pool_unlock(pool);
+	return ret;
+}
+
+/* From all arenas below 4 GiB, whichever mask they were made for. */
+static bool steal_near(struct iova_arenas *as, const struct iova_request *rq,
+		       unsigned long *pfn)
+{
+	unsigned int i;
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		struct iova_cpu *other = per_cpu_ptr(as->cpus, cpu);
+
+		for (i = 0; i < CPU_POOLS; i++) {
+			if (pool_steal_near(as, &other->pool[i], rq, pfn))
+				return true;
+		}
+	}
+	return false;
 }
 
 /* From the pools of all CPUs, those of this one included: it may have moved. */
@@ -944,7 +1111,8 @@ static bool small_alloc(struct iova_arenas *as, enum iova_class class,
 
 	/* All arenas there are, once */
 	if (rq->hard)
-		return steal(as, class, rq, pfn) ||
+		return (class == IOVA_HIGH ? steal(as, class, rq, pfn) :
+					     steal_near(as, rq, pfn)) ||
 		       pool_grow(as, class, rq, pfn);
 	if (alloc_here(as, class, rq, pfn, &flush))
 		return true;
@@ -967,17 +1135,6 @@ static bool alloc_in_class(struct iova_arenas *as,
 	return tree_alloc(as, rq, pfn);
 }
 
-/* Arenas made for another mask serve as well if they are low enough. */
-static bool steal_low(struct iova_arenas *as, const struct iova_request *rq,
-		      unsigned long *pfn)
-{
-	enum iova_class class = class_of(as, rq->limit);
-
-	if (rq->size > as->small || rq->order > as->order)
-		return false;
-	return steal(as, class == IOVA_LOW ? IOVA_NARROW : IOVA_LOW, rq, pfn);
-}
-
 static bool alloc_below(struct iova_arenas *as, const struct iova_request *rq,
 			unsigned long *pfn)
 {
@@ -985,12 +1142,10 @@ static bool alloc_below(struct iova_arenas *as, const struct iova_request *rq,
 
 	if (alloc_in_class(as, rq, pfn))
 		return true;
-	if (rq->limit > as->last32) {
-		low.limit = as->last32;
-		if (alloc_in_class(as, &low, pfn))
-			return true;
-	}
-	return rq->hard && steal_low(as, &low, pfn);
+	if (rq->limit <= as->last32)
+		return false;
+	low.limit = as->last32;
+	return alloc_in_class(as, &low, pfn);
 }
 
 static noinline bool alloc_slowly(struct iova_arenas *as,
@@ -1159,7 +1314,7 @@ static bool pool_trim_some(struct iova_arenas *as, struct list_head *arenas,
 		a = list_first_entry(arenas, typeof(*a), node);
 		arena_refill(as, a);
 		if (!a->used && (!idle || a->allocs == a->seen_allocs)) {
-			pool_remove(a);
+			pool_remove(as, a);
 			list_add(&a->node, gone);
 			continue;
 		}
@@ -1265,7 +1420,8 @@ void iova_arenas_flushed(struct iova_arenas *as)
 }
 EXPORT_SYMBOL_IF_KUNIT(iova_arenas_flushed);
 
-static void pool_move(struct iova_pool *from, struct iova_pool *to)
+static void pool_move(struct iova_arenas *as, struct iova_pool *from,
+		      struct iova_pool *to)
 {
 	struct iova_arena *a, *next;
 	enum iova_class class;
@@ -1274,7 +1430,7 @@ static void pool_move(struct iova_pool *from, struct iova_pool *to)
 	pool_lock(from);
 	for (class = 0; class < IOVA_CLASSES; class++) {
 		list_for_each_entry_safe(a, next, &from->arenas[class], node) {
-			pool_remove(a);
+			pool_remove(as, a);
 			list_add(&a->node, &arenas);
 		}
 	}
@@ -1282,7 +1438,7 @@ static void pool_move(struct iova_pool *from, struct iova_pool *to)
 
 	pool_lock(to);
 	list_for_each_entry_safe(a, next, &arenas, node)
-		pool_add(to, a);
+		pool_add(as, to, a);
 	pool_unlock(to);
 }
 
@@ -1295,7 +1451,7 @@ VISIBLE_IF_KUNIT void iova_arenas_lose_cpu(struct iova_arenas *as,
 	unsigned int i;
 
 	for (i = 0; i < CPU_POOLS; i++)
-		pool_move(&from->pool[i], &to->pool[i]);
+		pool_move(as, &from->pool[i], &to->pool[i]);
 }
 EXPORT_SYMBOL_IF_KUNIT(iova_arenas_lose_cpu);
 
@@ -1327,7 +1483,9 @@ static void arenas_set_sizes(struct iova_arenas *as)
 
 	if (as->start > as->last32)
 		pages = as->end - as->start + 1;
-	as->order = clamp(ilog2(pages) - 5, ARENA_MIN_ORDER, ARENA_MAX_ORDER);
+	as->order = clamp(ilog2(pages) - 5, ARENA_MIN_ORDER,
+			  max(ARENA_MAX_ORDER, ilog2((as->last32 + 1) /
+						     NEAR_PLACES)));
 	as->small = 1U << (as->order - ARENA_SMALL_SHIFT);
 	as->max_limited = (pages >> as->order) / 4 * 3;
 	as->max_pool = clamp(as->max_limited / 2 / num_possible_cpus(),
@@ -1356,8 +1514,8 @@ struct iova_arenas *iova_arenas_create(unsigned long granule,
 	as->last32 = (SZ_4G - 1) >> ilog2(granule);
 	arenas_set_sizes(as);
 	struct iova_arena **near __free(kfree) =
-		kcalloc((min(as->end, as->last32) >> as->order) + 1,
-			sizeof(*near), GFP_KERNEL);
+		kcalloc(min((min(as->end, as->last32) >> as->order) + 1,
+			    NEAR_PLACES), sizeof(*near), GFP_KERNEL);
 	if (!near)
 		return NULL;
 	as->cpus = alloc_percpu(struct iova_cpu);

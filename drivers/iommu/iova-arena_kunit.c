@@ -23,6 +23,8 @@
 #define SMALL_END	1100
 #define SMALL_STEPS	40000
 #define SMALL_LIVE	600
+/* Ranges of 1 to 16 pages in 4 GiB of pages of 64 KiB, and more. */
+#define HOLES_LIVE	16384
 #define RACE_GRANULE	SZ_64K
 #define RACE_END	80000
 #define RACE_SLOTS	64
@@ -261,6 +263,39 @@ static void arenas_strict_are_used_up(struct kunit *test)
 static void arenas_lazy_are_used_up(struct kunit *test)
 {
 	exhaust(test, true);
+}
+
+/* In a full space of many arenas, each hole is found, wherever it is. */
+static void arenas_find_each_hole(struct kunit *test)
+{
+	struct space *s = space_new(test, RACE_GRANULE, 0xffff, true);
+	struct iova_request rq = { .limit = 0xffff, .hard = true };
+	unsigned long pfn, nr = 0, i;
+	struct rnd_state rnd;
+	struct piece *live;
+
+	live = kunit_kcalloc(test, HOLES_LIVE, sizeof(*live), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, live);
+	prandom_seed_state(&rnd, 43);
+	rq.size = 16;
+	while (nr < HOLES_LIVE && iova_arenas_alloc(s->as, &rq, &pfn)) {
+		KUNIT_ASSERT_NULL(test, space_map(s, &rq, pfn));
+		live[nr++] = (struct piece){ pfn, rq.size };
+		rq.size = 1 + prandom_u32_state(&rnd) % 16;
+	}
+	KUNIT_ASSERT_LT(test, nr, HOLES_LIVE);
+	for (i = 0; i < 2000; i++) {
+		struct piece *hole = &live[prandom_u32_state(&rnd) % nr];
+
+		space_unmap(s, *hole);
+		rq.size = hole->size;
+		KUNIT_ASSERT_TRUE(test, iova_arenas_alloc(s->as, &rq, &pfn));
+		KUNIT_ASSERT_NULL(test, space_map(s, &rq, pfn));
+		hole->pfn = pfn;
+	}
+	while (nr)
+		space_unmap(s, live[--nr]);
+	expect_empty(test, s);
 }
 
 static void arenas_fail_for_small_masks_only(struct kunit *test)
@@ -537,6 +572,7 @@ static struct kunit_case arena_cases[] = {
 	KUNIT_CASE(arenas_lazy_give_no_page_before_a_flush),
 	KUNIT_CASE(arenas_strict_are_used_up),
 	KUNIT_CASE(arenas_lazy_are_used_up),
+	KUNIT_CASE(arenas_find_each_hole),
 	KUNIT_CASE(arenas_fail_for_small_masks_only),
 	KUNIT_CASE(arenas_keep_off_reserved_pages),
 	KUNIT_CASE(arenas_fill_four_gigabytes),

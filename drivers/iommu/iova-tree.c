@@ -34,30 +34,32 @@ static u32 gap_fit(struct iova_range *range, unsigned int order)
 	return min(range->lo - start, U32_MAX);
 }
 
-static void fit_raise(u32 *fit, struct rb_node *child)
+static u32 fit_below(struct rb_node *child, unsigned int order)
 {
-	unsigned int order;
-
-	if (!child)
-		return;
-	for (order = 0; order < IOVA_TREE_ORDERS; order++)
-		fit[order] = max(fit[order], to_range(child)->fit[order]);
+	return child ? to_range(child)->fit[order] : 0;
 }
 
-/* Returns false when nothing changed, also not for those above. */
+/*
+ * Returns false when nothing changed, also not for those above. What fits with
+ * an order fits with those below it: above the first without any room, before
+ * and now, there is nothing.
+ */
 static bool range_update(struct iova_range *range)
 {
-	u32 fit[IOVA_TREE_ORDERS];
-	unsigned int order;
+	struct rb_node *left = range->node.rb_left;
+	struct rb_node *right = range->node.rb_right;
+	unsigned int order = 0;
+	bool changed = false;
+	u32 fit, before;
 
-	for (order = 0; order < IOVA_TREE_ORDERS; order++)
-		fit[order] = gap_fit(range, order);
-	fit_raise(fit, range->node.rb_left);
-	fit_raise(fit, range->node.rb_right);
-	if (!memcmp(fit, range->fit, sizeof(fit)))
-		return false;
-	memcpy(range->fit, fit, sizeof(fit));
-	return true;
+	do {
+		fit = max3(gap_fit(range, order), fit_below(left, order),
+			   fit_below(right, order));
+		before = range->fit[order];
+		range->fit[order] = fit;
+		changed |= fit != before;
+	} while (++order < IOVA_TREE_ORDERS && (fit || before));
+	return changed;
 }
 
 static void range_propagate(struct rb_node *node, struct rb_node *stop)

@@ -412,6 +412,37 @@ static void exhaust_lazy(void)
 	exhaust(true);
 }
 
+/* In a full space, only what something was given back to is worth a look. */
+static void few_looks(void)
+{
+	struct iova_request rq = { .size = 16, .limit = 0xfffff,
+				   .hard = true };
+	unsigned long i, reads, words;
+
+	space_init(&s, SZ_4K, 1, (1UL << 33) / SZ_4K - 1);
+	space_defer(&s, 256);
+	while (space_alloc(&s, &rq))
+		shim_cpu = rnd_below(SHIM_CPUS);
+	words = (1UL << arenas_order(s.as)) / BITS_PER_LONG;
+	for (i = 0; i < 3; i++)
+		space_free(&s, rnd_below(s.nr));
+	rq.size = 17;
+	reads = shim_nr_reads;
+	CHECK(!space_alloc(&s, &rq), "17 pages between ranges of 16");
+	reads = shim_nr_reads - reads;
+	CHECK(reads <= i * words, "%lu words looked at for %lu ranges", reads,
+	      i);
+	reads = shim_nr_reads;
+	i = s.begun;
+	CHECK(!space_alloc(&s, &rq), "17 pages between ranges of 16");
+	CHECK(shim_nr_reads == reads && s.begun == i,
+	      "looked at again, though nothing was given back");
+	rq.size = 16;
+	for (i = 0; i < 3; i++)
+		CHECK(space_alloc(&s, &rq), "range %lu is not found", i);
+	space_exit(&s);
+}
+
 /* A request that fails under a small mask harms no other mask. */
 static void poison(void)
 {
@@ -755,6 +786,7 @@ const struct test arena_tests[] = {
 	{ "arenas: a space is filled by ranges of one size", sizes_fill },
 	{ "arenas: a full space, strict", exhaust_strict },
 	{ "arenas: a full space, lazy", exhaust_lazy },
+	{ "arenas: few looks in a full space", few_looks },
 	{ "arenas: a failure under a small mask", poison },
 	{ "arenas: mixed masks", mixed_masks },
 	{ "arenas: a lost CPU", lost_cpu },

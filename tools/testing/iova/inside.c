@@ -82,6 +82,15 @@ static unsigned int longest_run(unsigned long *map, unsigned int bits)
 	return longest;
 }
 
+/* What says from afar whether an arena below 4 GiB is worth a look. */
+static void near_check(struct iova_arenas *as, struct iova_arena *a)
+{
+	CHECK(as->near[a->mark] == a, "place %u", a->mark);
+	CHECK(test_bit(a->mark, a->pool->near), "not in the pool's map");
+	CHECK(as->room[a->mark] == (a->nr_waiting ? U16_MAX : a->longest),
+	      "room %u, not %u", as->room[a->mark], a->longest);
+}
+
 static void arena_check(struct iova_arenas *as, enum iova_class class,
 			struct iova_arena *a)
 {
@@ -101,6 +110,8 @@ static void arena_check(struct iova_arenas *as, enum iova_class class,
 	      a->nr_waiting);
 	CHECK(a->cursor <= bits, "cursor %u", a->cursor);
 	CHECK(a->class == class, "class %u", a->class);
+	if (class != IOVA_HIGH)
+		near_check(as, a);
 	CHECK(longest_run(busy, bits) <= a->longest, "longest %u", a->longest);
 	for (i = 0; i < arena_words(as); i++) {
 		CHECK(!(waiting[i] & ~busy[i]), "waits and is not busy");
@@ -143,7 +154,7 @@ static void freed_check(struct iova_arenas *as)
 
 void arenas_check(struct iova_arenas *as, unsigned int reserved)
 {
-	unsigned long n = 0, limited = 0;
+	unsigned long n = 0, limited = 0, places = 0;
 	enum iova_class class;
 	unsigned int i;
 	int cpu;
@@ -152,6 +163,8 @@ void arenas_check(struct iova_arenas *as, unsigned int reserved)
 		struct iova_cpu *owner = per_cpu_ptr(as->cpus, cpu);
 
 		for (i = 0; i < CPU_POOLS; i++) {
+			places += bitmap_weight(owner->pool[i].near,
+						NEAR_PLACES);
 			for (class = 0; class < IOVA_CLASSES; class++) {
 				unsigned int nr;
 
@@ -161,6 +174,7 @@ void arenas_check(struct iova_arenas *as, unsigned int reserved)
 			}
 		}
 	}
+	CHECK(places == limited, "%lu places, not %lu", places, limited);
 	CHECK(n == as->nr_arenas, "%lu arenas, not %lu", n, as->nr_arenas);
 	CHECK(limited == as->nr_limited, "limited: %lu, not %lu", limited,
 	      as->nr_limited);

@@ -36,6 +36,7 @@ void shim_bug_at(const char *file, int line, const char *form, ...)
  */
 
 __thread int shim_nr_locks;
+__thread unsigned long shim_nr_reads;
 
 void spin_lock_init(spinlock_t *lock)
 {

@@ -36,6 +36,7 @@
 
 #define SHIM_CPUS	4
 #define HZ		100
+#define U16_MAX		((u16)~0U)
 #define U32_MAX		((u32)~0U)
 #define __percpu
 #define __init
@@ -48,11 +49,13 @@
 
 #undef min
 #undef max
+#undef max3
 #undef clamp
 #define min(a, b) ({ __auto_type _a = (a); __auto_type _b = (b);	\
 		     _a < _b ? _a : _b; })
 #define max(a, b) ({ __auto_type _a = (a); __auto_type _b = (b);	\
 		     _a > _b ? _a : _b; })
+#define max3(a, b, c) max(max(a, b), c)
 #define clamp(value, lo, hi) min(max(value, lo), hi)
 
 #undef order_base_2
@@ -96,7 +99,7 @@ typedef struct {
 #define atomic64_try_cmpxchg(v, old, new)				\
 	__atomic_compare_exchange_n(&(v)->counter, old, new, false,	\
 				    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
-#define atomic_long_read(v)	atomic_read(v)
+#define atomic_long_read(v)	(shim_nr_reads++, atomic_read(v))
 #define atomic_long_xchg(v, i)	(shim_may_interrupt(), atomic_xchg(v, i))
 #define atomic_long_or(i, v)	__atomic_or_fetch(&(v)->counter, i,	\
 						  __ATOMIC_SEQ_CST)
@@ -147,6 +150,8 @@ struct mutex {
 };
 
 extern __thread int shim_nr_locks;
+/* Words looked at that whoever gives something back writes to */
+extern __thread unsigned long shim_nr_reads;
 
 void spin_lock_init(spinlock_t *lock);
 spinlock_t *shim_lock(spinlock_t *lock);
