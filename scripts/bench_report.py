@@ -2,6 +2,7 @@
 """Statistics, table, JSON and plots of the benchmark."""
 
 import math
+import re
 import statistics
 import subprocess
 
@@ -163,6 +164,29 @@ def table(found, sides):
         "pair cost under\nUser-mode Linux, which no change here affects")
 
 
+def sweep(found, sides):
+    """What the works about sizes say, one line for each size."""
+    sweeps = {}
+    for rec in found:
+        m = re.fullmatch(r"sweep-(\w+-\d)-(\d+)([km])", rec["work"])
+        if m and all(side in rec for side in sides):
+            kib = int(m[2]) << (10 if m[3] == "m" else 0)
+            sweeps.setdefault(kib, {})[m[1]] = rec
+    if not sweeps:
+        return
+    names = list(dict.fromkeys(n for row in sweeps.values() for n in row))
+    say("\nns for each MiB, " + " : ".join(sides) + ", and ratio; the number "
+        "is that of CPUs\n" + " " * 10 + "".join(f"{n:>28}" for n in names))
+    for kib, row in sorted(sweeps.items()):
+        cells = [f"{kib} KiB".ljust(10)]
+        for name in names:
+            rec = row.get(name)
+            cells.append("-".rjust(28) if not rec else " : ".join(
+                f"{rec[side]['median'] * 1024 / kib:,.0f}"
+                for side in sides).rjust(20) + f"{rec['ratio']:8.3f}")
+        say("".join(cells))
+
+
 def plot(path, title, setup, blocks):
     """One SVG picture of rows of data."""
     data = "".join(f"$d{n} << EOD\n" + "\n".join(rows) + "\nEOD\n"
@@ -241,6 +265,7 @@ def report(samples, sides, path):
     """Table, JSON file and plots; their names begin with @path."""
     found = records(samples, sides)
     table(found, sides)
+    sweep(found, sides)
     for work, reason in samples.skipped.items():
         say(f"skipped: {work}, {reason}")
     store(path.with_suffix(".json"), found)

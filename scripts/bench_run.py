@@ -167,6 +167,11 @@ def options(works, rounds, seed, sides="stock,new"):
              "poweroff": 1}
     if os.environ.get("AGED_OPS"):
         words["aged_ops"] = os.environ["AGED_OPS"]
+    minutes = os.environ.get("MINUTES") or "0"
+    if not minutes.isdigit():
+        raise Failure(f"MINUTES={minutes}: a number of minutes is wanted")
+    if int(minutes):
+        words["aged_seconds"] = 60 * int(minutes)
     return [f"dma_bench.{k}={v}" for k, v in words.items()]
 
 

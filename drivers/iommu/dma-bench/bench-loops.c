@@ -77,7 +77,8 @@ static int step_iova(struct bench_thread *t)
 	if (!dma_iova_try_alloc(t->dev, &state, 0, t->work->size))
 		return -ENOSPC;
 	for (at = 0; at < t->work->size && !ret; at += part)
-		ret = dma_iova_link(t->dev, &state, bench_phys() + 2 * at, at,
+		ret = dma_iova_link(t->dev, &state,
+				    bench_phys() + 2 * at % BENCH_BUFFER, at,
 				    part, DMA_TO_DEVICE, 0);
 	if (ret)
 		at -= part;
@@ -453,6 +454,17 @@ int bench_loop(const struct bench_work *work)
 		.cpus = _cpus, .flush_ns = _flush_ns, __VA_ARGS__	\
 	}
 
+/* The same by size, up to which sizes are cheap; requests have 64 KiB parts. */
+#define SWEEP(_name, _size)						\
+	LOOP("sweep-map-1-" _name, step_map, _size, 1, 1, 1000,		\
+	     .divide = 2),						\
+	LOOP("sweep-iova-1-" _name, step_iova, _size, (_size) / SZ_64K, 1, \
+	     1000, .divide = 2),					\
+	LOOP("sweep-map-2-" _name, step_map, _size, 1, 2, 1000,		\
+	     .divide = 2),						\
+	LOOP("sweep-iova-2-" _name, step_iova, _size, (_size) / SZ_64K, 2, \
+	     1000, .divide = 2)
+
 const struct bench_work bench_loops[] = {
 	LOOP("machine-clock", step_clock, 0, IDLE_PAIRS, 1, 0),
 	LOOP("machine-irqsave", step_irqsave, 0, IDLE_PAIRS, 1, 0),
@@ -479,6 +491,9 @@ const struct bench_work bench_loops[] = {
 	LOOP("two-batch-4k", step_map, SZ_4K, 128, 2, 1000),
 	LOOP("two-sg-256", step_sg, SZ_4K, 256, 2, 1000),
 	LOOP("two-iova-1m", step_iova, SZ_1M, 16, 2, 1000),
+	SWEEP("64k", SZ_64K), SWEEP("128k", SZ_128K), SWEEP("256k", SZ_256K),
+	SWEEP("512k", SZ_512K), SWEEP("1m", SZ_1M), SWEEP("2m", SZ_2M),
+	SWEEP("4m", SZ_4M),
 	LOOP("mixed-masks", step_mixed, SZ_4K, 1, 1, 1000, .mixed = true),
 	LOOP("two-mixed-masks", step_mixed, SZ_4K, 1, 2, 1000, .mixed = true),
 	LOOP("window-4k", step_map, SZ_4K, 1, 1, 1000, .windows = true,

@@ -251,32 +251,82 @@ static void aged_exit_side(struct aged_side *side)
 	soft_iommu_device_destroy(side->dev);
 }
 
-static int aged_life(const struct bench_work *work, unsigned int life)
+static void aged_free(struct aged *aged)
 {
-	struct aged *aged;
-	int i, ret = 0;
+	int i;
 
-	aged = kvzalloc_obj(*aged);
 	if (!aged)
-		return -ENOMEM;
-	aged->life = life;
-	for (i = 0; i < BENCH_SIDES && !ret; i++)
-		if (bench_has_side(i))
-			ret = aged_init_side(work, i, &aged->side[i]);
-	if (!ret)
-		ret = bench_turns(work, 10, aged_turn, aged);
+		return;
 	for (i = 0; i < BENCH_SIDES; i++)
 		aged_exit_side(&aged->side[i]);
 	kvfree(aged);
+}
+
+DEFINE_FREE(aged_free, struct aged *, aged_free(_T))
+
+/* Both sides, or an error pointer */
+static struct aged *aged_new(const struct bench_work *work)
+{
+	struct aged *aged __free(aged_free) = kvzalloc_obj(*aged);
+	int i, ret;
+
+	if (!aged)
+		return ERR_PTR(-ENOMEM);
+	for (i = 0; i < BENCH_SIDES; i++) {
+		if (!bench_has_side(i))
+			continue;
+		ret = aged_init_side(work, i, &aged->side[i]);
+		if (ret)
+			return ERR_PTR(ret);
+	}
+	return no_free_ptr(aged);
+}
+
+static int aged_life(const struct bench_work *work, unsigned int life)
+{
+	struct aged *aged = aged_new(work);
+	int ret;
+
+	if (IS_ERR(aged))
+		return PTR_ERR(aged);
+	aged->life = life;
+	ret = bench_turns(work, 10, aged_turn, aged);
+	aged_free(aged);
+	return ret;
+}
+
+/* As many operations as take the wanted time, by the speed of the first. */
+static int aged_fit_time(const struct bench_work *work)
+{
+	struct aged *aged = aged_new(work);
+	u64 begin = ktime_get_ns(), ops = 0;
+	int i, ret = 0;
+
+	if (IS_ERR(aged))
+		return PTR_ERR(aged);
+	for (i = 0; i < BENCH_SIDES && !ret; i++) {
+		if (!bench_has_side(i))
+			continue;
+		ops = aged->side[i].nr_samples * AGED_CHUNK;
+		ret = on_cpu(work, aged_run, &aged->side[i]);
+	}
+	ops = div64_u64(ops * bench_aged_seconds * NSEC_PER_SEC,
+			ktime_get_ns() - begin);
+	bench_aged_ops = min(ops, U32_MAX);
+	aged_free(aged);
 	return ret;
 }
 
 static int measure_aged(const struct bench_work *work)
 {
-	unsigned int life;
+	unsigned int life, lives = bench_rounds(work);
 	int ret = 0;
 
-	for (life = 1; life <= bench_rounds(work) && !ret; life++)
+	if (bench_aged_seconds) {
+		lives = 1;
+		ret = aged_fit_time(work);
+	}
+	for (life = 1; life <= lives && !ret; life++)
 		ret = aged_life(work, life);
 	return ret;
 }

@@ -54,6 +54,10 @@ unsigned int bench_aged_ops = 1000000;
 module_param_named(aged_ops, bench_aged_ops, uint, 0444);
 MODULE_PARM_DESC(aged_ops, "operations in the life of an aged space");
 
+unsigned int bench_aged_seconds;
+module_param_named(aged_seconds, bench_aged_seconds, uint, 0444);
+MODULE_PARM_DESC(aged_seconds, "how long both sides age together, instead of aged_ops, once");
+
 static bool poweroff;
 module_param(poweroff, bool, 0444);
 MODULE_PARM_DESC(poweroff, "power the machine off afterwards");

@@ -126,7 +126,7 @@ typedef int (*bench_fn)(const struct bench_work *work, enum bench_side side,
 			void *data, struct bench_record *record);
 
 /* bench.c */
-extern unsigned int bench_aged_ops;
+extern unsigned int bench_aged_ops, bench_aged_seconds;
 unsigned int bench_rounds(const struct bench_work *work);
 phys_addr_t bench_phys(void);
 u64 bench_seed(void);
