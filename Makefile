@@ -71,7 +71,7 @@ help:
 	@echo 'MACHINE=<m>,...|all  the machines: q35 (default), masks, dmar, rmrr, groups,'
 	@echo '                     grow, faults, crash, external, iommus, peers,'
 	@echo '                     powernv9, powernv10, powernv8, pseries, kexec, probe,'
-	@echo '                     fence, tces, vfio, hypervisor'
+	@echo '                     fence, tces, vfio, hypervisor, chips'
 	@echo 'MODE=<mode>,...|all  its modes for make run (default the main one)'
 	@echo 'T=<suite>,...        the suites of make test (default most; T=all, slow, list)'
 	@echo 'ACCEL=auto|kvm|tcg   how QEMU runs the machine (default auto)'

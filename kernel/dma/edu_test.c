@@ -23,6 +23,7 @@
 #include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/nodemask.h>
 #include <linux/pci.h>
 #include <linux/pci-p2pdma.h>
 #include <linux/prandom.h>
@@ -426,6 +427,31 @@ static int edu_streaming_4g(struct edu *edu)
 	else
 		err = edu_round_trip(edu, page, 0, EDU_MAX);
 	__free_pages(page, EDU_ORDER);
+	return err;
+}
+
+/* Windows reach the memory of all nodes, however far these are apart. */
+static int edu_streaming_nodes(struct edu *edu)
+{
+	int nid, err = 0;
+
+	if (num_node_state(N_MEMORY) < 2)
+		return edu_fail(edu, EDU_SKIP, "all memory is of one node");
+	for_each_node_state(nid, N_MEMORY) {
+		struct page *page;
+
+		page = alloc_pages_node(nid, GFP_KERNEL | __GFP_THISNODE,
+					EDU_ORDER);
+		if (!page)
+			return edu_fail(edu, -ENOMEM, "no memory of node %d",
+					nid);
+		err = edu_sizes(edu, page);
+		seq_buf_printf(&edu->report, "# node %d: at %#llx\n", nid,
+			       (u64)page_to_phys(page));
+		__free_pages(page, EDU_ORDER);
+		if (err)
+			break;
+	}
 	return err;
 }
 
@@ -1176,6 +1202,7 @@ static const struct edu_test edu_tests[] = {
 	{ "streaming-below-mask", edu_streaming_below },
 	{ "streaming-above-mask", edu_streaming_above },
 	{ "streaming-above-4g", edu_streaming_4g },
+	{ "streaming-each-node", edu_streaming_nodes },
 	{ "scatterlist", edu_scatterlist },
 	{ "peer-memory", edu_peer_memory },
 	{ "coherent", edu_coherent },
