@@ -281,28 +281,55 @@ TCES = Machine(
 # --- windows of user space ---------------------------------------------------
 
 
+# At bridges of their own. All reach both windows, wherever the second one is.
+VFIO_CARDS = ("edu64", "edu63", "edu62")
+
+
 def vfio_devices(images):
-    """A card that reaches both windows, wherever the second one is."""
+    """The card of most tests, and two that may join it."""
     del images
-    return edu(64, "bus=pcie.2,addr=0")
+    return (edu(64, "bus=pcie.2,addr=0") + edu(63, "bus=pcie.3,addr=0")
+            + edu(62, "bus=pcie.4,addr=0"))
 
 
-def vfio_mode(words, what, start):
+# Memory in pages that are as large as TCEs can be
+LARGE = "hugepagesz=2M hugepages=2 hugepagesz=1G hugepages=1"
+
+
+def vfio_mode(words, what, start, **more):
     """The kernel's selftest is told where the second window is."""
     return Mode(f"{words} rig.window={start:#x}", what, None,
-                known_log=(r"^phb4\[0:2\]:",), direct={"edu64": start},
-                ran=("kselftest.tce.guest_attaches",))
+                known_log=(r"^phb4\[0:[234]\]:",), **more)
+
+
+def vfio_ran(*tests):
+    """What must not be skipped."""
+    return tuple(f"kselftest.{test}" for test in (
+        "tce.guest_attaches", "tce.groups_share_windows", *tests,
+        *(f"tce_large.{size}.{test}" for size in ("2mb", "1gb") for test in (
+            "moves_data", "refuses_what_does_not_fit")),
+        "tce_large.2mb.refuses_transparent_huge_pages"))
 
 
 VFIO = Machine(
-    name="vfio", cpus=2, disks=(), plan="vfio", ids=(("edu64", EDU, 1),),
-    roles=("edu64",), memory="6G", port="bus=pcie.0,addr=0",
-    required=("kselftest.complete", "edu64.run"), devices=vfio_devices,
-    board=board(POWERNV + ["-M", "powernv9"]),
+    name="vfio", cpus=2, disks=(), plan="vfio",
+    ids=tuple((card, EDU, n) for n, card in enumerate(VFIO_CARDS, 1)),
+    roles=VFIO_CARDS, memory="6G", port="bus=pcie.0,addr=0",
+    required=("kselftest.complete", *(f"{card}.run" for card in VFIO_CARDS)),
+    devices=vfio_devices, board=board(POWERNV + ["-M", "powernv9"]),
     modes={
-        "window-4g": vfio_mode("iommu=iommu_bypass",
-                               "user space has a window at 4 GB", GIB_4),
-        "bypass": vfio_mode("", "user space has a window at bit 59", BIT_59),
+        # The kernel has the window of one card at bit 59 by choice, that of
+        # another because its bridge cannot have it at 4 GB.
+        "window-4g": vfio_mode(
+            f"iommu=iommu_bypass {LARGE} rig.differs=edu62",
+            "user space has a window at 4 GB", GIB_4,
+            qemu=("-global", "pnv-phb4.not-at-4gb=4"),
+            says=(r"iommu_bypass: PHB does not keep it",),
+            ran=vfio_ran("tce.groups_that_differ"),
+            direct={"edu64": GIB_4, "edu63": BIT_59, "edu62": BIT_59}),
+        "bypass": vfio_mode(
+            LARGE, "user space has a window at bit 59", BIT_59,
+            ran=vfio_ran(), direct=dict.fromkeys(VFIO_CARDS, BIT_59)),
     })
 
 # --- a guest of KVM that has a card of the machine ---------------------------
@@ -324,11 +351,13 @@ def hypervisor_mode(words, what, start):
     """Where the guest's second window is depends on the machine's."""
     return dataclasses.replace(
         vfio_mode(words, what, start), next=("kernel", "initrd", "hypervisor"),
-        ran=INSIDE, known_log=(r"^Trying to (read|write) invalid spr ",))
+        ran=INSIDE, direct={"edu64": start},
+        known_log=(r"^Trying to (read|write) invalid spr ",))
 
 
 HYPERVISOR = dataclasses.replace(
     VFIO, name="hypervisor", plan="hypervisor", port="bus=bridge,addr=1",
+    ids=(("edu64", EDU, 1),), roles=("edu64",),
     places="bus=bridge,addr={:x}", first_place=4, devices=hypervisor_devices,
     required=("guest.complete", "guest.window", "guest.log",
               "edu64.run"),
@@ -338,6 +367,34 @@ HYPERVISOR = dataclasses.replace(
         "bypass": hypervisor_mode("", "a guest has a window at bit 59",
                                   BIT_59),
     })
+
+# --- memory with a hole -----------------------------------------------------
+
+
+def chips_devices(images):
+    """A disk and cards at bridges of both chips."""
+    args = ["-device", "pcie-pci-bridge,id=bridge,bus=pcie.5,addr=0"]
+    args += others(images, {"nvme": "bus=pcie.6,addr=0",
+                            "virtio": "bus=bridge,addr=2"})
+    for bits, port in ((44, 2), (48, 3), (64, 8)):
+        args += edu(bits, f"bus=pcie.{port},addr=0")
+    return args + edu(46, "bus=pcie.9,addr=0")
+
+
+# The memory of the second chip is where real machines have it: a card with 44
+# bits does not reach it, and has TCEs.
+CHIPS = machine(
+    "chips", (44, 48, 64, 46), nics=(), memory="6G",
+    port="bus=bridge,addr=1", devices=chips_devices,
+    board=board(POWERNV + ["-M", "powernv9,chip-distance=32T",
+                           "-smp", "sockets=2"]),
+    modes={"window-4g": dataclasses.replace(
+        WINDOW_4G, kunit=False,
+        what="direct at 4 GB, memory of two chips 32 TB from each other",
+        direct=dict.fromkeys(
+            ("nvme", "virtio", "edu48", "edu64", "edu46"), GIB_4),
+        ran=tuple(f"edu{bits}.streaming-each-node"
+                  for bits in (44, 46, 48, 64)))})
 
 # --- a host bridge that has no window at 4 GB -------------------------------
 
@@ -390,5 +447,5 @@ PSERIES = machine(
         "no-window": mode("disable_ddw", "TCEs for every device", direct={}),
     })
 
-ALL = (POWER9, POWER10, KEXEC, PROBE, FENCE, TCES, VFIO, HYPERVISOR, POWER8,
-       PSERIES)
+ALL = (POWER9, POWER10, KEXEC, PROBE, FENCE, TCES, VFIO, HYPERVISOR, CHIPS,
+       POWER8, PSERIES)

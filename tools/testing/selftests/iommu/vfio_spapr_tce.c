@@ -4,7 +4,8 @@
  * QEMU's "edu" card, bound to vfio-pci, alone in its group.
  *
  * VFIO_TCE_DEVICE is its PCI address, VFIO_TCE_START where the second window
- * begins on this machine.
+ * begins on this machine. VFIO_TCE_SHARES is another such card, and
+ * VFIO_TCE_DIFFERS one whose second window begins elsewhere.
  */
 #include <endian.h>
 #include <errno.h>
@@ -62,14 +63,6 @@ union tce_info {
 	unsigned char bytes[2 * INFO_SIZE];
 };
 
-FIXTURE(tce)
-{
-	int container, group, device;
-	unsigned char *memory;
-	uint64_t *edu;
-	uint64_t start;
-};
-
 static int open_group(const char *device)
 {
 	char path[PATH_MAX], group[PATH_MAX];
@@ -85,11 +78,52 @@ static int open_group(const char *device)
 	return open(path, O_RDWR | O_CLOEXEC);
 }
 
+static int open_container(void)
+{
+	return open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
+}
+
+static int join(int group, int container)
+{
+	return ioctl(group, VFIO_GROUP_SET_CONTAINER, &container) ? -errno : 0;
+}
+
+static int set_iommu(int container)
+{
+	return ioctl(container, VFIO_SET_IOMMU, VFIO_SPAPR_TCE_v2_IOMMU) ?
+		-errno : 0;
+}
+
+static int register_memory(int container, void *memory, uint64_t size)
+{
+	struct vfio_iommu_spapr_register_memory arg = {
+		.argsz = sizeof(arg), .vaddr = (uintptr_t)memory, .size = size,
+	};
+
+	return ioctl(container, VFIO_IOMMU_SPAPR_REGISTER_MEMORY, &arg) ?
+		-errno : 0;
+}
+
+static int unregister_memory(int container, void *memory, uint64_t size)
+{
+	struct vfio_iommu_spapr_register_memory arg = {
+		.argsz = sizeof(arg), .vaddr = (uintptr_t)memory, .size = size,
+	};
+
+	return ioctl(container, VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY, &arg) ?
+		-errno : 0;
+}
+
+FIXTURE(tce)
+{
+	int container, group, device;
+	unsigned char *memory;
+	uint64_t *edu;
+	uint64_t start;
+};
+
 FIXTURE_SETUP(tce)
 {
-	struct vfio_iommu_spapr_register_memory reg = {
-		.argsz = sizeof(reg), .size = MEMORY,
-	};
 	const char *device = getenv("VFIO_TCE_DEVICE");
 	const char *start = getenv("VFIO_TCE_START");
 
@@ -97,20 +131,16 @@ FIXTURE_SETUP(tce)
 	if (!device || !start)
 		SKIP(return, "VFIO_TCE_DEVICE and VFIO_TCE_START are not set");
 	self->start = strtoull(start, NULL, 0);
-	self->container = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
+	self->container = open_container();
 	ASSERT_LE(0, self->container);
 	self->group = open_group(device);
 	ASSERT_LE(0, self->group);
-	ASSERT_EQ(0, ioctl(self->group, VFIO_GROUP_SET_CONTAINER,
-			   &self->container));
-	ASSERT_EQ(0, ioctl(self->container, VFIO_SET_IOMMU,
-			   VFIO_SPAPR_TCE_v2_IOMMU));
+	ASSERT_EQ(0, join(self->group, self->container));
+	ASSERT_EQ(0, set_iommu(self->container));
 	self->memory = mmap(NULL, MEMORY, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	ASSERT_NE(MAP_FAILED, self->memory);
-	reg.vaddr = (uintptr_t)self->memory;
-	ASSERT_EQ(0, ioctl(self->container, VFIO_IOMMU_SPAPR_REGISTER_MEMORY,
-			   &reg));
+	ASSERT_EQ(0, register_memory(self->container, self->memory, MEMORY));
 }
 
 FIXTURE_TEARDOWN(tce)
@@ -227,7 +257,7 @@ TEST_F(tce, create_and_remove)
 	EXPECT_EQ(0, remove_window(c, 0));
 }
 
-/* Pages that the kernel has taken from what this process may lock */
+/* KiB that the kernel has taken from what this process may lock */
 static long locked(void)
 {
 	char line[128];
@@ -378,7 +408,7 @@ static int reaches(uint64_t *edu, unsigned char *memory, uint64_t iova)
 	return out ? 1 : in ? 0 : -2;
 }
 
-static int open_device(int group, uint64_t **edu)
+static int open_device(int group, const char *name, uint64_t **edu)
 {
 	struct vfio_region_info region = {
 		.argsz = sizeof(region), .index = VFIO_PCI_CONFIG_REGION_INDEX,
@@ -386,8 +416,7 @@ static int open_device(int group, uint64_t **edu)
 	uint16_t command = htole16(PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 	int device;
 
-	device = ioctl(group, VFIO_GROUP_GET_DEVICE_FD,
-		       getenv("VFIO_TCE_DEVICE"));
+	device = ioctl(group, VFIO_GROUP_GET_DEVICE_FD, name);
 	if (device < 0)
 		return -1;
 	if (ioctl(device, VFIO_DEVICE_GET_REGION_INFO, &region) ||
@@ -407,7 +436,8 @@ TEST_F_TIMEOUT(tce, moves_data, 600)
 	unsigned char *mem = self->memory;
 	uint64_t start, end;
 
-	self->device = open_device(self->group, &self->edu);
+	self->device = open_device(self->group, getenv("VFIO_TCE_DEVICE"),
+				   &self->edu);
 	ASSERT_LE(0, self->device);
 	ASSERT_EQ(0, create(c, TCE_SHIFT, WINDOW, 2, &start));
 	end = start + WINDOW;
@@ -430,6 +460,336 @@ TEST_F_TIMEOUT(tce, moves_data, 600)
 	ASSERT_EQ(0, remove_window(c, start));
 	EXPECT_EQ(0, reaches(self->edu, mem + 3 * TCE, start));
 	EXPECT_EQ(1, reaches(self->edu, mem + 2 * TCE, MIB(64)));
+}
+
+/*
+ * Large TCEs need memory of hugetlb. What follows it in @memory are small pages,
+ * as many as one such TCE would take.
+ */
+FIXTURE(tce_large)
+{
+	int container, group, device;
+	unsigned char *memory, *small;
+	uint64_t *edu;
+	uint64_t start, size, huge;
+};
+
+FIXTURE_VARIANT(tce_large)
+{
+	unsigned int shift, pages, levels;
+};
+
+/* More levels than so many cover more bits than the hardware has. */
+FIXTURE_VARIANT_ADD(tce_large, 2mb)
+{
+	.shift = 21, .pages = 2, .levels = 3,
+};
+
+FIXTURE_VARIANT_ADD(tce_large, 1gb)
+{
+	.shift = 30, .pages = 1, .levels = 2,
+};
+
+/* Address space that begins at a multiple of @align */
+static void *reserve(uint64_t size, uint64_t align)
+{
+	char *at = mmap(NULL, size + align, PROT_NONE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (at == MAP_FAILED)
+		return NULL;
+	return at + (-(uintptr_t)at & (align - 1));
+}
+
+static void *map_at(void *at, uint64_t size, int flags)
+{
+	return mmap(at, size, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_POPULATE |
+		    flags, -1, 0);
+}
+
+FIXTURE_SETUP(tce_large)
+{
+	const char *device = getenv("VFIO_TCE_DEVICE");
+	const char *start = getenv("VFIO_TCE_START");
+	unsigned int tries = 0;
+	union tce_info info;
+
+	self->device = -1;
+	if (!device || !start)
+		SKIP(return, "VFIO_TCE_DEVICE and VFIO_TCE_START are not set");
+	self->start = strtoull(start, NULL, 0);
+	self->size = 1ULL << variant->shift;
+	self->huge = variant->pages * self->size;
+	self->container = open_container();
+	ASSERT_LE(0, self->container);
+	self->group = open_group(device);
+	ASSERT_LE(0, self->group);
+	ASSERT_EQ(0, join(self->group, self->container));
+	ASSERT_EQ(0, set_iommu(self->container));
+	ASSERT_EQ(0, get_info(self->container, &info, INFO_SIZE));
+	if (!(info.pgsizes & self->size))
+		SKIP(return, "no such TCEs here, their sizes are %#llx",
+		     (unsigned long long)info.pgsizes);
+	self->memory = reserve(self->huge + self->size, self->size);
+	ASSERT_NE(NULL, self->memory);
+	/* Pages that another test had registered come back a little later. */
+	while (map_at(self->memory, self->huge, MAP_HUGETLB |
+		      variant->shift << MAP_HUGE_SHIFT) == MAP_FAILED) {
+		if (errno != ENOMEM || tries++ == 50)
+			SKIP(return, "no memory in pages of 1 << %u: %s",
+			     variant->shift, strerror(errno));
+		usleep(100000);
+	}
+	self->small = self->memory + self->huge;
+	self->device = open_device(self->group, device, &self->edu);
+	ASSERT_LE(0, self->device);
+}
+
+FIXTURE_TEARDOWN(tce_large)
+{
+	if (self->device >= 0)
+		close(self->device);
+	close(self->group);
+	close(self->container);
+}
+
+TEST_F_TIMEOUT(tce_large, moves_data, 600)
+{
+	const uint64_t size = self->size;
+	const int c = self->container;
+	unsigned char *mem = self->memory;
+	unsigned char *last = mem + self->huge - size;
+	uint64_t start, end;
+	unsigned int n;
+	long before;
+
+	ASSERT_EQ(0, register_memory(c, mem, self->huge));
+	for (n = 1; n <= variant->levels; n++) {
+		ASSERT_EQ(0, create(c, variant->shift, GIB(64), n, &start)) {
+			TH_LOG("%u levels", n);
+		}
+		ASSERT_EQ(self->start, start);
+		end = start + GIB(64);
+		ASSERT_EQ(0, map(c, mem, start, size));
+		ASSERT_EQ(0, map(c, last, end - size, size));
+		/* The first and the last bytes of a TCE, and of the window */
+		EXPECT_EQ(1, reaches(self->edu, mem + size - EDU_LEN,
+				     start + size - EDU_LEN));
+		EXPECT_EQ(1, reaches(self->edu, last, end - size));
+		EXPECT_EQ(1, reaches(self->edu, last + size - EDU_LEN,
+				     end - EDU_LEN));
+		if (n == 1) {
+			/* Beside these there is nothing. */
+			EXPECT_EQ(0, reaches(self->edu, mem, start + size));
+			EXPECT_EQ(0, reaches(self->edu, last + size - EDU_LEN,
+					     end - size - EDU_LEN));
+			ASSERT_EQ(0, unmap(c, start, size));
+			EXPECT_EQ(0, reaches(self->edu, mem, start));
+		}
+		ASSERT_EQ(0, remove_window(c, start));
+		EXPECT_EQ(0, reaches(self->edu, mem, start));
+	}
+	before = locked();
+	ASSERT_LE(0, before);
+	EXPECT_EQ(-EINVAL, create(c, variant->shift, GIB(64), n, &start));
+	/* A table of large TCEs may have less than a page to give back. */
+	EXPECT_EQ(-EINVAL, create(c, TCE_SHIFT, GIB(64), 5, &start));
+	EXPECT_EQ(before, locked());
+	EXPECT_EQ(0, unregister_memory(c, mem, self->huge));
+}
+
+TEST_F_TIMEOUT(tce_large, refuses_what_does_not_fit, 600)
+{
+	const uint64_t size = self->size, all = self->huge;
+	const int c = self->container;
+	unsigned char *mem = self->memory;
+	uint64_t start;
+
+	ASSERT_NE(MAP_FAILED, map_at(self->small, size, 0));
+	ASSERT_EQ(0, register_memory(c, mem, all));
+	ASSERT_EQ(0, register_memory(c, self->small, size));
+	ASSERT_EQ(0, create(c, variant->shift, GIB(64), 1, &start));
+	/* Address of memory, size, address of the device */
+	EXPECT_EQ(-EINVAL, map(c, mem + TCE, start, size));
+	EXPECT_EQ(-EINVAL, map(c, mem, start, size / 2));
+	EXPECT_EQ(-EINVAL, map(c, mem, start, size - TCE));
+	EXPECT_EQ(-EINVAL, map(c, mem, start + TCE, size));
+	EXPECT_EQ(-EINVAL, map(c, mem, start + size / 2, size));
+	/* Small pages, alone and after what was good, which goes with them */
+	EXPECT_EQ(-EINVAL, map(c, self->small, start, size));
+	EXPECT_EQ(-EINVAL, map(c, mem, start, all + size));
+	EXPECT_EQ(-EINVAL, map(c, mem - size, start, size));
+	EXPECT_EQ(0, reaches(self->edu, mem, start));
+	/* They do for small TCEs. */
+	EXPECT_EQ(0, unregister_memory(c, mem, all));
+	EXPECT_EQ(0, unregister_memory(c, self->small, size));
+	ASSERT_EQ(0, remove_window(c, start));
+	ASSERT_EQ(0, register_memory(c, mem, all + size));
+	/* What begins with large pages is not large as a whole. */
+	ASSERT_EQ(0, create(c, variant->shift, GIB(64), 1, &start));
+	EXPECT_EQ(-EINVAL, map(c, self->small, start, size));
+	ASSERT_EQ(0, remove_window(c, start));
+	ASSERT_EQ(0, create(c, TCE_SHIFT, GIB(64), 2, &start));
+	EXPECT_EQ(0, map(c, self->small - TCE, start, 2 * TCE));
+	EXPECT_EQ(1, reaches(self->edu, self->small - EDU_LEN / 2,
+			     start + TCE - EDU_LEN / 2));
+	EXPECT_EQ(0, unmap(c, start, 2 * TCE));
+	EXPECT_EQ(0, unregister_memory(c, mem, all + size));
+}
+
+/* Is all of it in transparent huge pages? */
+static int is_transparent(void *at, uint64_t size)
+{
+	unsigned long from, to, kib, found = 0, huge = 0;
+	FILE *f = fopen("/proc/self/smaps", "re");
+	char line[256];
+
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%lx-%lx ", &from, &to) == 2)
+			found = from;
+		if (sscanf(line, "AnonHugePages: %lu", &kib) == 1 &&
+		    found == (uintptr_t)at)
+			huge = kib;
+	}
+	if (f)
+		fclose(f);
+	return huge == size >> 10;
+}
+
+/*
+ * Transparent huge pages that were moved by less than their size are as good as
+ * small ones, also in a range that begins with hugetlb.
+ */
+TEST_F_TIMEOUT(tce_large, refuses_transparent_huge_pages, 600)
+{
+	const uint64_t size = self->size;
+	const int c = self->container;
+	unsigned char *mem = self->memory;
+	unsigned char *thp = reserve(2 * size, size);
+	uint64_t start;
+
+	if (variant->shift > 21)
+		SKIP(return, "they are not that large");
+	ASSERT_NE(NULL, thp);
+	ASSERT_NE(MAP_FAILED, mmap(thp, 2 * size, PROT_READ | PROT_WRITE,
+				   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+				   -1, 0));
+	madvise(thp, 2 * size, MADV_HUGEPAGE);
+	memset(thp, 1, 2 * size);
+	if (!is_transparent(thp, 2 * size))
+		SKIP(return, "no transparent huge pages");
+	ASSERT_EQ(self->small, mremap(thp + TCE, size, size,
+				      MREMAP_MAYMOVE | MREMAP_FIXED,
+				      self->small));
+	ASSERT_EQ(0, register_memory(c, mem, self->huge + size));
+	ASSERT_EQ(0, create(c, variant->shift, GIB(64), 1, &start));
+	EXPECT_EQ(-EINVAL, map(c, self->small, start, size));
+	EXPECT_EQ(-EINVAL, map(c, mem, start, self->huge + size));
+	EXPECT_EQ(0, unregister_memory(c, mem, self->huge + size));
+}
+
+static int leave(int group)
+{
+	return ioctl(group, VFIO_GROUP_UNSET_CONTAINER) ? -errno : 0;
+}
+
+static uint64_t second_window(int container)
+{
+	union tce_info info;
+
+	return get_info(container, &info, INFO_SIZE) ? 0 :
+						       info.dma64_window_start;
+}
+
+TEST_F_TIMEOUT(tce, groups_share_windows, 600)
+{
+	const char *name = getenv("VFIO_TCE_SHARES");
+	const int c = self->container;
+	unsigned char *mem = self->memory;
+	int group, device, turn;
+	uint64_t *edu, start;
+
+	if (!name)
+		SKIP(return, "VFIO_TCE_SHARES is not set");
+	group = open_group(name);
+	ASSERT_LE(0, group);
+	self->device = open_device(self->group, getenv("VFIO_TCE_DEVICE"),
+				   &self->edu);
+	ASSERT_LE(0, self->device);
+	/* It comes before the windows, and after them. */
+	for (turn = 0; turn < 2; turn++) {
+		if (!turn)
+			ASSERT_EQ(0, join(group, c));
+		EXPECT_EQ(self->start, second_window(c));
+		ASSERT_EQ(0, create(c, TCE_SHIFT, WINDOW, 1, &start));
+		EXPECT_EQ(self->start, start);
+		ASSERT_EQ(0, map(c, mem, start, TCE));
+		ASSERT_EQ(0, map(c, mem + TCE, MIB(64), TCE));
+		if (turn)
+			ASSERT_EQ(0, join(group, c));
+		EXPECT_EQ(self->start, second_window(c));
+		device = open_device(group, name, &edu);
+		ASSERT_LE(0, device);
+		EXPECT_EQ(1, reaches(edu, mem, start));
+		EXPECT_EQ(1, reaches(edu, mem + TCE, MIB(64)));
+		EXPECT_EQ(0, reaches(edu, mem, start + TCE));
+		EXPECT_EQ(1, reaches(self->edu, mem, start));
+		munmap(edu, EDU_REGISTERS);
+		close(device);
+		ASSERT_EQ(0, leave(group));
+		/* Who stays keeps what is mapped. */
+		EXPECT_EQ(1, reaches(self->edu, mem, start));
+		EXPECT_EQ(1, reaches(self->edu, mem + TCE, MIB(64)));
+		ASSERT_EQ(0, remove_window(c, start));
+		EXPECT_EQ(0, unmap(c, MIB(64), TCE));
+	}
+	close(group);
+}
+
+TEST_F_TIMEOUT(tce, groups_that_differ, 600)
+{
+	const char *name = getenv("VFIO_TCE_DIFFERS");
+	int group, other, turn;
+	uint64_t start, there;
+
+	if (!name)
+		SKIP(return, "all windows begin at one address");
+	group = open_group(name);
+	ASSERT_LE(0, group);
+	/* Without a window and with one, the other group as the second */
+	for (turn = 0; turn < 2; turn++) {
+		EXPECT_EQ(-EPERM, join(group, self->container));
+		EXPECT_EQ(self->start, second_window(self->container));
+		ASSERT_EQ(0, create(self->container, TCE_SHIFT, WINDOW, 1,
+				    &start));
+		EXPECT_EQ(self->start, start);
+		EXPECT_EQ(-EPERM, join(group, self->container));
+		EXPECT_EQ(0, map(self->container, self->memory, start, TCE));
+		ASSERT_EQ(0, remove_window(self->container, start));
+	}
+	other = open_container();
+	ASSERT_LE(0, other);
+	ASSERT_EQ(0, join(group, other));
+	ASSERT_EQ(0, set_iommu(other));
+	there = second_window(other);
+	EXPECT_NE(0, there);
+	EXPECT_NE(self->start, there);
+	ASSERT_EQ(0, create(other, TCE_SHIFT, WINDOW, 1, &start));
+	EXPECT_EQ(there, start);
+	/* As the first one, and both before there is an IOMMU */
+	ASSERT_EQ(0, leave(self->group));
+	EXPECT_EQ(-EPERM, join(self->group, other));
+	EXPECT_EQ(there, second_window(other));
+	ASSERT_EQ(0, leave(group));
+	ASSERT_EQ(0, join(group, other));
+	ASSERT_EQ(0, join(self->group, other));
+	EXPECT_EQ(-EPERM, set_iommu(other));
+	ASSERT_EQ(0, leave(group));
+	EXPECT_EQ(0, set_iommu(other));
+	EXPECT_EQ(self->start, second_window(other));
+	close(group);
+	close(other);
 }
 
 #ifdef __KVM_HAVE_SPAPR_TCE
