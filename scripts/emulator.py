@@ -22,7 +22,9 @@ BUILD = STORE / "build"
 RECORD = STORE / "source.json"
 # Where there is a QEMU 10.
 SUITES = ("trixie", "bookworm-backports")
-PACKAGES = ("meson", "python3-pycotap", "qemu-system-data")
+PACKAGES = ("meson", "python3-pycotap", "qemu-system-data", "seabios")
+# Of these packages, what QEMU loads: below usr/share.
+FIRMWARE = ("qemu", "seabios")
 # For parts that Debian leaves out of the source.
 DEBIAN_PATCHES = ("skip-unpack-edk2-blobs", "skip-install-dtb")
 PROGRAMS = {"qemu-system-x86_64": "x86_64-softmmu",
@@ -50,16 +52,17 @@ def take(env):
     run("apt-get", "-qq", "source", "--download-only", "--only-source",
         f"qemu={found[-1]}", env=env, cwd=where)
     run("apt-get", "-qq", "download", *PACKAGES, env=env, cwd=where)
-    return {"version": found[-1],
+    return {"version": found[-1], "packages": list(PACKAGES),
             "files": {p.name: sha256(p) for p in sorted(where.iterdir())}}
 
 
 def fetch():
     """The record of a source that lies in the cache, unaltered."""
     rec = load(RECORD)
-    if rec and all((STORE / "download" / name).exists()
-                   and sha256(STORE / "download" / name) == digest
-                   for name, digest in rec["files"].items()):
+    if rec and rec.get("packages") == list(PACKAGES) and all(
+            (STORE / "download" / name).exists()
+            and sha256(STORE / "download" / name) == digest
+            for name, digest in rec["files"].items()):
         return rec
     RECORD.unlink(missing_ok=True)
     with step("fetch of QEMU"):
@@ -204,7 +207,9 @@ def keep(program, target):
     if not firmware.exists():
         scratch = target / "firmware.part"
         shutil.rmtree(scratch, ignore_errors=True)
-        shutil.copytree(STORE / "tools/usr/share/qemu", scratch)
+        for name in FIRMWARE:
+            shutil.copytree(STORE / "tools/usr/share" / name, scratch,
+                            dirs_exist_ok=True)
         scratch.replace(firmware)
     scratch = target / f"{program}.part"
     shutil.copy2(BUILD / program, scratch)

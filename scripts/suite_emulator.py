@@ -52,6 +52,23 @@ def altered():
     return None
 
 
+def packages():
+    """A source without a package that is wanted now is fetched again."""
+    fresh = {"version": "1:10.0.99", "packages": list(emulator.PACKAGES),
+             "files": {}}
+    older = fresh | {"version": "1:10.0.1"}
+    for record, right in ((older, older),
+                          (older | {"packages": ["meson"]}, fresh),
+                          ({"version": "1:10.0.1", "files": {}}, fresh)):
+        name = f"packages{len(record.get('packages', ()))}"
+        with scratch(name, lambda *_: fresh) as where:
+            store(where / "source.json", record)
+            got = emulator.fetch()
+        if got != right:
+            return f"{record}: {got}"
+    return None
+
+
 def version():
     """A suite with another QEMU than 10 is passed over."""
     for text, good in (("Version: 1:10.0.13+ds-0\n", True),
@@ -106,6 +123,7 @@ def misfit():
 TESTS = (
     ("qemu says when its source cannot be had", missing),
     ("qemu replaces an altered source", altered),
+    ("qemu fetches packages that are missing", packages),
     ("qemu takes version 10 only", version),
     ("qemu touches only what changed", renewed),
     ("qemu refuses a patch that only nearly fits", misfit),
