@@ -33,6 +33,7 @@ def needs(names):
     for name in names:
         if name in suites.SUITES:
             configs |= dict.fromkeys(suites.KERNELS.get(name, ()))
+            programs |= dict.fromkeys(suites.PROGRAMS.get(name, ()))
             continue
         configs[config(name)] = None
         board = board_of(MACHINES[name.partition("-")[0]])

@@ -9,6 +9,7 @@ import options
 import results
 import suite_iova
 import suite_kcsan
+import suite_models
 import suite_powerpc
 import suite_series
 import suite_style
@@ -160,6 +161,7 @@ SUITES = {
     "options": options_off,
     "powerpc": suite_powerpc.suite,
     "dispatch": bench,
+    "models": suite_models.suite,
 }
 
 # The kernels that they build, and in which order.
@@ -167,4 +169,9 @@ KERNELS = {
     "kunit": tuple(dict.fromkeys(config for _, config, *_ in KUNIT_RUNS)),
     "kcsan": ("kcsan",),
     "options": ("q35",),
+}
+
+# And the programs of QEMU.
+PROGRAMS = {
+    "models": ("qemu-system-x86_64",),
 }
