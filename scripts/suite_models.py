@@ -2,12 +2,14 @@
 """The device models of emulation/qemu, tried without a kernel."""
 
 import emulator
+import models_calgary
 import models_gart
 from common import Failure, Missing
 
 # Each test is a function of QEMU's path.
 MODELS = {
     "gart": models_gart.TESTS,
+    "calgary": models_calgary.TESTS,
 }
 
 
