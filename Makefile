@@ -81,7 +81,8 @@ help:
 	@echo 'WORK=<work>,...      its works, with wildcards (default all; WORK=list);'
 	@echo '                     the results of some are in out/bench-part.json'
 	@echo 'LINUX_SRC_B=base|<dir> the tree that make bench compares with ours'
-	@echo 'MINUTES=<n> SEED=<n> how long make fuzz works; where what is random begins'
+	@echo 'MINUTES=<n> SEED=<n> how long make fuzz works, or a space ages in make bench;'
+	@echo '                     where what is random begins'
 	@echo 'P=<patch>            the patch to refresh or, as <n>-<m>, to build after'
 	@echo 'ARCH=powerpc         make bisect-check builds for POWER, after its patches'
 	@echo "SIGNOFF='Name <mail>' TRAILERS='Key: value; ...'   added by make series"

@@ -454,16 +454,13 @@ int bench_loop(const struct bench_work *work)
 		.cpus = _cpus, .flush_ns = _flush_ns, __VA_ARGS__	\
 	}
 
-/* The same by size, up to which sizes are cheap; requests have 64 KiB parts. */
-#define SWEEP(_name, _size)						\
-	LOOP("sweep-map-1-" _name, step_map, _size, 1, 1, 1000,		\
-	     .divide = 2),						\
-	LOOP("sweep-iova-1-" _name, step_iova, _size, (_size) / SZ_64K, 1, \
-	     1000, .divide = 2),					\
-	LOOP("sweep-map-2-" _name, step_map, _size, 1, 2, 1000,		\
-	     .divide = 2),						\
-	LOOP("sweep-iova-2-" _name, step_iova, _size, (_size) / SZ_64K, 2, \
+/* Up to which sizes it is cheap. Requests have parts of 64 KiB. */
+#define SWEEP_MAP(_cpus, _name, _size)					\
+	LOOP("sweep-map-" #_cpus "-" _name, step_map, _size, 1, _cpus,	\
 	     1000, .divide = 2)
+#define SWEEP_IOVA(_cpus, _name, _size, _parts)				\
+	LOOP("sweep-iova-" #_cpus "-" _name, step_iova, _size, _parts,	\
+	     _cpus, 1000, .divide = 2)
 
 const struct bench_work bench_loops[] = {
 	LOOP("machine-clock", step_clock, 0, IDLE_PAIRS, 1, 0),
@@ -491,9 +488,34 @@ const struct bench_work bench_loops[] = {
 	LOOP("two-batch-4k", step_map, SZ_4K, 128, 2, 1000),
 	LOOP("two-sg-256", step_sg, SZ_4K, 256, 2, 1000),
 	LOOP("two-iova-1m", step_iova, SZ_1M, 16, 2, 1000),
-	SWEEP("64k", SZ_64K), SWEEP("128k", SZ_128K), SWEEP("256k", SZ_256K),
-	SWEEP("512k", SZ_512K), SWEEP("1m", SZ_1M), SWEEP("2m", SZ_2M),
-	SWEEP("4m", SZ_4M),
+	SWEEP_MAP(1, "64k", SZ_64K),
+	SWEEP_MAP(1, "128k", SZ_128K),
+	SWEEP_MAP(1, "256k", SZ_256K),
+	SWEEP_MAP(1, "512k", SZ_512K),
+	SWEEP_MAP(1, "1m", SZ_1M),
+	SWEEP_MAP(1, "2m", SZ_2M),
+	SWEEP_MAP(1, "4m", SZ_4M),
+	SWEEP_MAP(2, "64k", SZ_64K),
+	SWEEP_MAP(2, "128k", SZ_128K),
+	SWEEP_MAP(2, "256k", SZ_256K),
+	SWEEP_MAP(2, "512k", SZ_512K),
+	SWEEP_MAP(2, "1m", SZ_1M),
+	SWEEP_MAP(2, "2m", SZ_2M),
+	SWEEP_MAP(2, "4m", SZ_4M),
+	SWEEP_IOVA(1, "64k", SZ_64K, 1),
+	SWEEP_IOVA(1, "128k", SZ_128K, 2),
+	SWEEP_IOVA(1, "256k", SZ_256K, 4),
+	SWEEP_IOVA(1, "512k", SZ_512K, 8),
+	SWEEP_IOVA(1, "1m", SZ_1M, 16),
+	SWEEP_IOVA(1, "2m", SZ_2M, 32),
+	SWEEP_IOVA(1, "4m", SZ_4M, 64),
+	SWEEP_IOVA(2, "64k", SZ_64K, 1),
+	SWEEP_IOVA(2, "128k", SZ_128K, 2),
+	SWEEP_IOVA(2, "256k", SZ_256K, 4),
+	SWEEP_IOVA(2, "512k", SZ_512K, 8),
+	SWEEP_IOVA(2, "1m", SZ_1M, 16),
+	SWEEP_IOVA(2, "2m", SZ_2M, 32),
+	SWEEP_IOVA(2, "4m", SZ_4M, 64),
 	LOOP("mixed-masks", step_mixed, SZ_4K, 1, 1, 1000, .mixed = true),
 	LOOP("two-mixed-masks", step_mixed, SZ_4K, 1, 2, 1000, .mixed = true),
 	LOOP("window-4k", step_map, SZ_4K, 1, 1, 1000, .windows = true,
