@@ -69,9 +69,9 @@
 #define TRIM_BATCH		16
 /* Places of arenas below 4 GiB: no two arenas have the same, modulo this. */
 #define NEAR_PLACES		256
-/* Words of an arena with pages that come back, around which runs are measured. */
+/* So many words of an arena that change are looked at for longer runs. */
 #define REAP_MAX_KNOWN		8
-/* Places that are told apart when something is given back, others after them. */
+/* Places told apart when something is given back: these, then all others. */
 #define DIRTY_BITS		(2 * NEAR_PLACES)
 /* Ranges of the tree given back that wait for one flush. */
 #define TREE_MAX_FREED		128
@@ -108,7 +108,7 @@ enum iova_class {
  * @map: bitmaps: freed, busy, waiting
  *
  * All but the freed pages are protected by the pool's lock. What is before the
- * range says whether a look at the rest is worth it, and fits into a cache line.
+ * range says whether a look at the rest is worth it, and is in one cache line.
  */
 struct iova_arena {
 	struct list_head node;
@@ -173,6 +173,7 @@ struct iova_cpu {
  * @freed: ranges of the tree that wait for a flush, the oldest first
  * @last_freed: where to add one
  * @nr_freed: how many there are
+ * @nr_unflushed: ranges given back since the last flush for too many of them
  * @places: bits of @dirty that an arena has
  * @nr_arenas: arenas there are
  * @nr_limited: those of them below 4 GiB
@@ -204,6 +205,7 @@ struct iova_arenas {
 	struct iova_range *freed;
 	struct iova_range **last_freed;
 	unsigned int nr_freed;
+	unsigned int nr_unflushed;
 	DECLARE_BITMAP(places, DIRTY_BITS);
 	unsigned long nr_arenas;
 	unsigned long nr_limited;
@@ -635,6 +637,42 @@ static bool tree_find(struct iova_arenas *as, const struct iova_request *rq,
 	return true;
 }
 
+/* The range of the tree that was given back first, if its flush is over. */
+static struct iova_range *tree_first_freed(struct iova_arenas *as)
+{
+	struct iova_range *range = as->freed;
+
+	lockdep_assert_held(&as->lock);
+
+	return range && dma_flush_passed(as->flush, range->stamp) ? range
+								   : NULL;
+}
+
+static void tree_pop_freed(struct iova_arenas *as)
+{
+	WRITE_ONCE(as->freed, as->freed->next);
+	if (!as->freed)
+		as->last_freed = &as->freed;
+	as->nr_freed--;
+}
+
+/* Devices ask for the same sizes again: without a way through the tree. */
+static bool tree_reuse(struct iova_arenas *as, const struct iova_request *rq,
+		       unsigned long *pfn)
+{
+	struct iova_range *range = tree_first_freed(as);
+	unsigned long mask = (1UL << rq->order) - 1;
+	bool high = class_of(as, rq->limit) == IOVA_HIGH;
+
+	if (!range || range->hi - range->lo + 1 != rq->size ||
+	    range->hi > rq->limit || ((range->lo - rq->skew) & mask) ||
+	    high == is_near(as, range->lo))
+		return false;
+	tree_pop_freed(as);
+	*pfn = range->lo;
+	return true;
+}
+
 /* Ranges of the tree whose flush is over; returns whether all are through. */
 static bool tree_reap(struct iova_arenas *as)
 {
@@ -644,13 +682,10 @@ static bool tree_reap(struct iova_arenas *as)
 	lockdep_assert_held(&as->lock);
 
 	for (i = 0; i < TREE_MAX_REAP; i++) {
-		range = as->freed;
-		if (!range || !dma_flush_passed(as->flush, range->stamp))
+		range = tree_first_freed(as);
+		if (!range)
 			return true;
-		as->freed = range->next;
-		if (!as->freed)
-			as->last_freed = &as->freed;
-		as->nr_freed--;
+		tree_pop_freed(as);
 		as->nr_ranges--;
 		iova_tree_erase(&as->tree, range);
 		kfree(range);
@@ -672,9 +707,14 @@ static void tree_reap_all(struct iova_arenas *as)
 static bool tree_alloc(struct iova_arenas *as, const struct iova_request *rq,
 		       unsigned long *pfn)
 {
-	struct iova_range *range = kmalloc_obj(*range,
-					       GFP_ATOMIC | __GFP_NOWARN);
+	struct iova_range *range;
 
+	if (READ_ONCE(as->freed)) {
+		guard(spinlock_irqsave)(&as->lock);
+		if (tree_reuse(as, rq, pfn))
+			return true;
+	}
+	range = kmalloc_obj(*range, GFP_ATOMIC | __GFP_NOWARN);
 	if (!range)
 		return false;
 	scoped_guard(spinlock_irqsave, &as->lock) {
@@ -732,12 +772,15 @@ static void tree_free_later(struct iova_arenas *as, struct dma_flush *flush,
 			return;
 		range->stamp = dma_flush_stamp(flush);
 		range->next = NULL;
-		*as->last_freed = range;
+		/* It may be the list's head, which is looked at without the lock. */
+		WRITE_ONCE(*as->last_freed, range);
 		as->last_freed = &range->next;
-		as->nr_freed++;
-		tree_reap(as);
-		if (as->nr_freed < TREE_MAX_FREED)
+		/* Those whose flush is over are kept for the next requests. */
+		if (++as->nr_freed > TREE_MAX_FREED)
+			tree_reap(as);
+		if (++as->nr_unflushed < TREE_MAX_FREED)
 			return;
+		as->nr_unflushed = 0;
 	}
 	dma_flush_now(flush);
 }
