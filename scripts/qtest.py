@@ -44,6 +44,24 @@ class Machine:
         heard, self.heard = self.heard, len(lines)
         return lines[heard:]
 
+    @staticmethod
+    def expect(what, found, wanted):
+        """Compare."""
+        if found != wanted:
+            if isinstance(found, int):
+                found, wanted = hex(found), hex(wanted)
+            raise Failure(f"{what}: {found} instead of {wanted}")
+
+    def quiet(self):
+        """QEMU has not complained."""
+        self.expect("QEMU's log", self.said(), [])
+
+    def complains(self, words):
+        """QEMU has complained of this, and of nothing else."""
+        said = self.said()
+        if len(said) != 1 or words not in said[0]:
+            raise Failure(f"QEMU's log: {said} instead of '{words}'")
+
     def command(self, *words):
         """One command of the qtest protocol; its answer's last word."""
         line = " ".join(hex(w) if isinstance(w, int) else w for w in words)
@@ -65,6 +83,10 @@ class Machine:
     def write(self, addr, data):
         """Write bytes, as a processor does."""
         self.command("write", addr, len(data), "0x" + data.hex())
+
+    def fill(self, addr, byte):
+        """Memory that is recognized."""
+        self.write(addr, bytes([byte]) * 64)
 
     def step(self, milliseconds):
         """Let time pass."""
@@ -96,6 +118,7 @@ class Card:
     def __init__(self, machine, slot, bar, scratch):
         """scratch: where the test and the card pass each other bytes."""
         self.machine, self.bar, self.scratch = machine, bar, scratch
+        self.name = f"card {slot:#x}"
         machine.set_config((slot, 0), BAR0, bar)
         machine.set_config((slot, 0), COMMAND, COMMAND_VALUE)
 
@@ -119,3 +142,9 @@ class Card:
         self.machine.write(self.scratch, data)
         self.transfer(self.scratch, self.BUFFER, len(data), self.FROM_MEMORY)
         self.transfer(self.BUFFER, addr, len(data), self.TO_MEMORY)
+
+    def reads(self, addr, byte):
+        """It has to read this byte, eight times."""
+        self.machine.expect(f"{self.name} reads {addr:#x}",
+                            self.read(addr, 8).hex(" "),
+                            (bytes([byte]) * 8).hex(" "))
