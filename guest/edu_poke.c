@@ -3,12 +3,13 @@
  * Has an edu card copy memory that the kernel does not manage, without a driver:
  * what a card does on its own in the memory that firmware reserves for it.
  *
- *	edu-poke <resource file of the card> <address> <stop file>
+ *	edu-poke <resource file of the card> <address> [<stop file>]
  *
  * The first half of 64 KiB at the address is copied to the card and from there
  * to the second half, piece after piece and each time with other data, until
- * the stop file is there.  Exit code 0 when everything arrived, 1 if something
- * did not, 2 when the card or the memory cannot be used.
+ * the stop file is there.  Without one, the card reads and writes there once,
+ * and nobody looks at the memory.  Exit code 0 when everything arrived, 1 if
+ * something did not, 2 when the card or the memory cannot be used.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -111,10 +112,16 @@ int main(int argc, char **argv)
 	unsigned char *memory;
 	uint64_t base, number;
 
-	if (argc != 4)
+	if (argc != 3 && argc != 4)
 		return 2;
 	base = strtoull(argv[2], NULL, 0);
 	card = map(argv[1], 0, REGISTERS);
+	if (argc == 3) {
+		failed = copy(base, CARD_BUFFER, 0);
+		/* An IOMMU may report one fault of a device at a time. */
+		sleep(1);
+		return failed || copy(CARD_BUFFER, base, CMD_TO_MEMORY);
+	}
 	memory = map("/dev/mem", (off_t)base, REGION);
 	/* One trip at least, however late this comes. */
 	for (number = 0; !number || access(argv[3], F_OK); number++)

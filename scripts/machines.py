@@ -19,6 +19,8 @@ from vm_machine import board_of, config_of
 VM = TOP / "scripts/vm"
 DEFAULT = "q35"
 SKIPPED = 77
+# What MACHINE= accepts as well: VFIO on both architectures.
+OTHER_NAMES = {"vfio-x86": "guests", "vfio-power": "hypervisor"}
 # What Debian calls the architectures of guests that are not PCs.
 DEBIAN = {"powerpc": "ppc64el"}
 
@@ -41,9 +43,10 @@ def chosen():
     name = os.environ.get("MACHINE") or DEFAULT
     if name == "all":
         return known
-    wanted = name.split(",")
+    wanted = [OTHER_NAMES.get(word, word) for word in name.split(",")]
     if set(wanted) - set(known):
-        raise Failure(f"MACHINE={name}; accepted: all, {', '.join(known)}")
+        accepted = ", ".join([*known, *OTHER_NAMES])
+        raise Failure(f"MACHINE={name}; accepted: all, {accepted}")
     return wanted
 
 

@@ -74,9 +74,9 @@ def scripts(done):
     names = sorted(n for n in names if n and (TOP / n).is_file())
     for name in names:
         first = (TOP / name).read_bytes()[:80].split(b"\n")[0]
-        if re.match(rb"#!.*\b(ba|da)?sh\b", first):
+        if re.match(rb"#!.*\b(ba|da)?sh\b|# shellcheck shell=", first):
             done.check("style", f"shellcheck {name}", tool, "shellcheck",
-                       name)
+                       "-x", name)
         elif name.endswith(".py") or re.match(rb"#!.*python", first):
             done.check("style", f"pyflakes {name}", tool, "pyflakes3", name)
             done.check("style", f"pycodestyle {name}", tool, "pycodestyle",

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """All test machines, by name."""
 
+import vm_guests
 import vm_power
 import vm_q35
 import vm_small
 
 MACHINES = {machine.name: machine
-            for machine in (vm_q35.Q35, *vm_small.ALL, *vm_power.ALL)}
+            for machine in (vm_q35.Q35, *vm_small.ALL,
+                            vm_guests.GUESTS, *vm_power.ALL)}

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A PC whose KVM runs guests that have its devices.
+
+QEMU in the machine is that of the machine which runs these scripts, whose
+files it sees, read only.
+"""
+
+from vm_machine import Machine, Mode
+from vm_small import DISK, EDU, NVME, edu, network
+
+# KVM on an emulated processor needs AMD's SVM, with nested paging.
+PROCESSOR = ("-cpu", "max,la57=off")
+FILES = ("-fsdev", "local,id=host,path=/,security_model=none,readonly=on,"
+         "multidevs=remap",
+         "-device", "virtio-9p-pci,bus=pcie.0,addr=11,fsdev=host,"
+         "mount_tag=host,disable-legacy=on,iommu_platform=on")
+CARDS = ("edu64", "edu32")
+STRAY = 0x20000000
+STATS = tuple((device, "stats") for device in (
+    NVME[1], "8086:10d3", "8086:100e", EDU))
+# What the first guest does with its cards
+TESTS = ("limits", "streaming-below-mask", "scatterlist", "coherent",
+         "sync-reuse", "alloc-pages", "alloc-noncontiguous", "random",
+         "mask-change")
+INSIDE = (*DISK, *(f"{card}.{test}" for card in CARDS for test in TESTS),
+          *(f"{nic}.{what}" for nic in ("nic32", "nic32.back")
+            for what in ("send", "receive", "through-card")))
+
+
+def mode(words, what, domain, **more):
+    """A way to boot the machine."""
+    return Mode(f"{words} rig.mib=8", what, domain, layers=STATS,
+                qemu=(*PROCESSOR, *FILES), next=("kernel", "initrd"),
+                says=tuple(rf"DMAR: \[DMA {way}.*0000:00:08\.0\] fault addr "
+                           rf"{STRAY:#x} " for way in ("Read", "Write")),
+                ran=tuple(f"guest.{test}" for test in INSIDE), **more)
+
+
+def devices(images):
+    """A disk, two network cards and two edu cards, all for the guest."""
+    return network(images) + edu(64, 8) + edu(32, 9)
+
+
+GUESTS = Machine(
+    name="guests",
+    memory="5G",
+    cpus=2,
+    modes={
+        "lazy": mode("iommu.strict=0", "a guest has devices, else translated",
+                     "DMA-FQ"),
+        "pt": mode("iommu=pt", "a guest has devices, else pass-through",
+                   "identity"),
+    },
+    disks=("nvme",),
+    roles=("nvme", "nic1", "nic32", *CARDS),
+    required=(
+        *DISK, "edu64.beside-guest.random", "edu64.after.random", "edu32.run",
+        "guest.moved", "guest.under-way", "guest.killed", "guest.log",
+        "guest.nvme.data-after", "host.mounted", "stray.ended",
+        "guest.stray.done", *(f"{card}.windows-again" for card in CARDS)),
+    devices=devices,
+    ids=(NVME, ("nic1", "8086:10d3", 1), ("nic32", "8086:100e", 1),
+         ("edu64", EDU, 1), ("edu32", EDU, 2)),
+    plan="guests",
+)
