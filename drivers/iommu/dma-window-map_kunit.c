@@ -969,6 +969,96 @@ static void failure_leaves_pass_through(struct kunit *test)
 	iommu_device_unuse_default_domain(dev);
 }
 
+/* Windows of the hardware's own */
+
+/* The aperture of a GART, where no memory is, as far as the test knows */
+static struct device *with_own_aperture(struct kunit *test, bool own)
+{
+	struct dma_window windows[] = {
+		TRANSLATED(SZ_8M, SZ_8M + TRANSLATED_SIZE - 1),
+		DIRECT(0, SZ_8M - 1, 0),
+		DIRECT(SZ_8M + TRANSLATED_SIZE, 64ULL * SZ_1G - 1,
+		       SZ_8M + TRANSLATED_SIZE),
+	};
+	struct device *dev;
+
+	windows[0].own = own;
+	dev = make_device_with(test, windows, ARRAY_SIZE(windows),
+			       PHYS_ADDR_MAX);
+	set_masks(dev, DMA_BIT_MASK(24));
+	KUNIT_ASSERT_EQ(test, iommu_device_use_default_domain(dev), 0);
+	KUNIT_EXPECT_TRUE(test, use_dma_iommu(dev));
+	return dev;
+}
+
+static void windows_are_quit_when_masks_suffice(struct kunit *test)
+{
+	struct device *dev = with_own_aperture(test, true);
+	struct map_test *t = test->priv;
+	dma_addr_t addr, direct;
+
+	set_masks(dev, DMA_BIT_MASK(64));
+	KUNIT_EXPECT_FALSE(test, use_dma_iommu(dev));
+	direct = map(test, dev, t->phys, AREA_SIZE);
+	KUNIT_EXPECT_EQ(test, direct, t->phys);
+
+	/* One mask is not enough. What is direct stays so. */
+	iommu_dma_mask_changes(dev, DMA_BIT_MASK(64), DMA_BIT_MASK(24));
+	dev->coherent_dma_mask = DMA_BIT_MASK(24);
+	KUNIT_EXPECT_TRUE(test, use_dma_iommu(dev));
+	unmap(dev, direct, AREA_SIZE);
+	KUNIT_EXPECT_EQ(test, live(dev), 0);
+
+	/* What is translated keeps the device where it is. */
+	set_masks(dev, DMA_BIT_MASK(24));
+	addr = expect_remapped(test, dev);
+	set_masks(dev, DMA_BIT_MASK(64));
+	KUNIT_EXPECT_TRUE(test, use_dma_iommu(dev));
+	direct = map(test, dev, t->phys, AREA_SIZE);
+	KUNIT_EXPECT_EQ(test, direct, t->phys);
+	unmap(dev, addr, AREA_SIZE);
+	KUNIT_EXPECT_EQ(test, live(dev), 0);
+	unmap(dev, direct, AREA_SIZE);
+	iommu_device_unuse_default_domain(dev);
+
+	/* The next driver starts anew. */
+	KUNIT_ASSERT_EQ(test, iommu_device_use_default_domain(dev), 0);
+	KUNIT_EXPECT_FALSE(test, use_dma_iommu(dev));
+	set_masks(dev, DMA_BIT_MASK(24));
+	unmap(dev, expect_remapped(test, dev), AREA_SIZE);
+	iommu_device_unuse_default_domain(dev);
+}
+
+/* Who maps while the device quits has found that it need not be translated. */
+static void who_quits_is_not_translated(struct kunit *test)
+{
+	struct device *dev = with_own_aperture(test, true);
+	struct map_test *t = test->priv;
+	dma_addr_t addr;
+
+	set_masks(dev, DMA_BIT_MASK(64));
+	addr = iommu_dma_map_phys(dev, t->phys, AREA_SIZE, DMA_BIDIRECTIONAL,
+				  0);
+	KUNIT_EXPECT_EQ(test, addr, t->phys);
+	/* With the mask from before */
+	*dev->dma_mask = DMA_BIT_MASK(24);
+	addr = iommu_dma_map_phys(dev, t->phys, AREA_SIZE, DMA_BIDIRECTIONAL,
+				  DMA_ATTR_REQUIRE_COHERENT);
+	KUNIT_EXPECT_EQ(test, addr, DMA_MAPPING_ERROR);
+	KUNIT_EXPECT_EQ(test, live(dev), 0);
+	*dev->dma_mask = DMA_BIT_MASK(64);
+	iommu_device_unuse_default_domain(dev);
+}
+
+static void other_windows_are_not_quit(struct kunit *test)
+{
+	struct device *dev = with_own_aperture(test, false);
+
+	set_masks(dev, DMA_BIT_MASK(64));
+	KUNIT_EXPECT_TRUE(test, use_dma_iommu(dev));
+	iommu_device_unuse_default_domain(dev);
+}
+
 static int dma_window_map_init(struct kunit *test)
 {
 	struct map_test *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
@@ -1019,6 +1109,9 @@ static struct kunit_case dma_window_map_cases[] = {
 	KUNIT_CASE(masks_are_set_under_a_spinlock),
 	KUNIT_CASE(hole_moves_down),
 	KUNIT_CASE(failure_leaves_pass_through),
+	KUNIT_CASE(windows_are_quit_when_masks_suffice),
+	KUNIT_CASE(who_quits_is_not_translated),
+	KUNIT_CASE(other_windows_are_not_quit),
 	{}
 };
 

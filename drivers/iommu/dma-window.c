@@ -74,6 +74,27 @@ const struct dma_window *dma_windows_translated(const struct dma_windows *set)
 }
 EXPORT_SYMBOL_IF_KUNIT(dma_windows_translated);
 
+/*
+ * A translated window of the hardware's own, at addresses that are of no use
+ * otherwise, while memory is where it is
+ */
+static bool windows_are_optional(const struct dma_windows *set)
+{
+	const struct dma_window *w = dma_windows_translated(set);
+	bool direct = false;
+
+	if (!w || !w->own)
+		return false;
+	for (w = set->windows; w < set->windows + set->count; w++) {
+		if (w->kind == DMA_WINDOW_TRANSLATED)
+			continue;
+		direct = true;
+		if (w->phys != w->first)
+			return false;
+	}
+	return direct;
+}
+
 /**
  * dma_windows_create - make a set of windows
  * @windows: windows in any order
@@ -99,6 +120,7 @@ struct dma_windows *dma_windows_create(const struct dma_window *windows,
 	sort(set->windows, count, sizeof(*windows), window_cmp, NULL);
 	if (!windows_are_sane(set->windows, count))
 		return ERR_PTR(-EINVAL);
+	set->optional = windows_are_optional(set);
 	if (!dma_windows_translated(set)) {
 		set->gate = true;
 		set->closed = true;
@@ -145,6 +167,50 @@ bool dma_windows_enter_gate(struct dma_windows *set)
 	return true;
 }
 EXPORT_SYMBOL_IF_KUNIT(dma_windows_enter_gate);
+
+/* The slow part of dma_windows_use() */
+bool dma_windows_first_use(struct dma_windows *set, u8 *use)
+{
+	guard(spinlock_irqsave)(&set->lock);
+	if (*use == DMA_WINDOW_QUIT)
+		return false;
+	WRITE_ONCE(*use, DMA_WINDOW_USED);
+	return true;
+}
+EXPORT_SYMBOL_IF_KUNIT(dma_windows_first_use);
+
+/**
+ * dma_windows_quit - a device that reaches all memory need not be with iommu-dma
+ * @set: windows that are optional
+ * @use: enum dma_window_use of the device
+ *
+ * Context: any
+ * Return: false if it may have mapped something that only iommu-dma can undo.
+ */
+bool dma_windows_quit(struct dma_windows *set, u8 *use)
+{
+	guard(spinlock_irqsave)(&set->lock);
+	if (*use == DMA_WINDOW_USED)
+		return false;
+	WRITE_ONCE(*use, DMA_WINDOW_QUIT);
+	return true;
+}
+EXPORT_SYMBOL_IF_KUNIT(dma_windows_quit);
+
+/**
+ * dma_windows_return - undo dma_windows_quit()
+ * @set: windows that are optional
+ * @use: enum dma_window_use of the device
+ *
+ * Context: any
+ */
+void dma_windows_return(struct dma_windows *set, u8 *use)
+{
+	guard(spinlock_irqsave)(&set->lock);
+	if (*use == DMA_WINDOW_QUIT)
+		WRITE_ONCE(*use, DMA_WINDOW_UNUSED);
+}
+EXPORT_SYMBOL_IF_KUNIT(dma_windows_return);
 
 /**
  * dma_windows_live - how many mappings are in translated windows?

@@ -25,7 +25,9 @@
  * @carved: there is memory behind bus addresses of a translated window that is
  *	only reached through it
  * @stale: a device has come since for which the windows cannot be used
- * @lock: protects @closed; held while @used is set
+ * @optional: a device that reaches all memory can do without: what is in a
+ *	direct window has its own address, and no memory is anywhere else
+ * @lock: protects @closed; held while @used, or a device's use, is set
  * @retired: next of the domains that were replaced while drivers were bound;
  *	belongs to the IOMMU group
  * @highest: what the devices would have to reach to need none, or 0
@@ -43,13 +45,26 @@ struct dma_windows {
 	bool used;
 	bool carved;
 	bool stale;
-	/* Protects @closed; held while @used is set */
+	bool optional;
+	/* Protects @closed; held while @used, or a device's use, is set */
 	spinlock_t lock;
 	bool closed;
 	struct iommu_domain *retired;
 	u64 highest;
 	unsigned int count;
 	struct dma_window windows[];
+};
+
+/**
+ * enum dma_window_use - what a device does with windows that are optional
+ * @DMA_WINDOW_UNUSED: nothing, so far, in the translated one
+ * @DMA_WINDOW_USED: it has mapped there; only iommu-dma can undo that
+ * @DMA_WINDOW_QUIT: it reaches all memory, and is not with iommu-dma
+ */
+enum dma_window_use {
+	DMA_WINDOW_UNUSED,
+	DMA_WINDOW_USED,
+	DMA_WINDOW_QUIT,
 };
 
 /**
@@ -85,6 +100,9 @@ const struct dma_window *dma_windows_translated(const struct dma_windows *set);
 void dma_windows_destroy(struct dma_windows *set);
 bool dma_windows_first_direct(struct dma_windows *set);
 bool dma_windows_enter_gate(struct dma_windows *set);
+bool dma_windows_first_use(struct dma_windows *set, u8 *use);
+bool dma_windows_quit(struct dma_windows *set, u8 *use);
+void dma_windows_return(struct dma_windows *set, u8 *use);
 unsigned long dma_windows_live(const struct dma_windows *set);
 bool dma_windows_close(struct dma_windows *set, bool *unused);
 void dma_windows_open(struct dma_windows *set);
@@ -198,6 +216,20 @@ static inline bool dma_windows_enter(struct dma_windows *set)
 		return dma_windows_enter_gate(set);
 	local_inc(this_cpu_ptr(set->live));
 	return true;
+}
+
+/**
+ * dma_windows_use - may a device map in the translated window?
+ * @set: windows
+ * @use: enum dma_window_use of the device
+ *
+ * Context: any
+ * Return: false if it has just found that it need not.
+ */
+static inline bool dma_windows_use(struct dma_windows *set, u8 *use)
+{
+	return !set->optional || likely(READ_ONCE(*use) == DMA_WINDOW_USED) ||
+	       dma_windows_first_use(set, use);
 }
 
 /**

@@ -32,12 +32,15 @@ enum dma_window_kind {
  * @last: last bus address
  * @phys: memory at @first, for a direct window
  * @kind: what lies behind it
+ * @own: of a translated window: no memory is there, and no device has a BAR
+ *	there, although it may be among the addresses of a host bridge
  */
 struct dma_window {
 	u64 first;
 	u64 last;
 	phys_addr_t phys;
 	enum dma_window_kind kind;
+	bool own;
 };
 
 #ifdef CONFIG_IOMMU_DMA_WINDOWS

@@ -17,6 +17,9 @@
 #include <asm/gart.h>
 #include <asm/iommu.h>
 
+#define GART_WORDS	(IS_ENABLED(CONFIG_GART_IOMMU) || \
+			 IS_ENABLED(CONFIG_GART_IOMMU_WINDOWS))
+
 struct words_state {
 	int off;
 	int force;
@@ -39,7 +42,7 @@ static struct words_state __init get_state(void)
 		.soft = x86_swiotlb_enable,
 	};
 
-#ifdef CONFIG_GART_IOMMU
+#if GART_WORDS
 	s.allowed = gart_iommu_aperture_allowed;
 	s.aper_force = fallback_aper_force;
 	s.aper_order = fallback_aper_order;
@@ -57,7 +60,7 @@ static void __init set_state(const struct words_state *s)
 #ifdef CONFIG_SWIOTLB
 	x86_swiotlb_enable = s->soft;
 #endif
-#ifdef CONFIG_GART_IOMMU
+#if GART_WORDS
 	gart_iommu_aperture_allowed = s->allowed;
 	fallback_aper_force = s->aper_force;
 	fallback_aper_order = s->aper_order;
@@ -101,7 +104,7 @@ static void __init words_that_set(struct kunit *test)
 {
 	EXPECT_SET(test, "off", .off = 1);
 	EXPECT_SET(test, "force", .force = 1,
-		   .allowed = IS_ENABLED(CONFIG_GART_IOMMU));
+		   .allowed = GART_WORDS);
 	EXPECT_SET(test, "merge", .force = 1, .merge = 1);
 	EXPECT_SET(test, "biomerge", .force = 1, .merge = 1);
 	EXPECT_SET(test, "panic", .panic = 1);
@@ -141,8 +144,8 @@ static void __init words_that_set_nothing_here(struct kunit *test)
 
 static void __init gart_words(struct kunit *test)
 {
-	if (!IS_ENABLED(CONFIG_GART_IOMMU))
-		kunit_skip(test, "no CONFIG_GART_IOMMU");
+	if (!GART_WORDS)
+		kunit_skip(test, "no driver for the GART");
 
 	EXPECT_SET(test, "allowed", .allowed = 1);
 	EXPECT_SET(test, "memaper", .aper_force = 1);
@@ -155,8 +158,8 @@ static void __init gart_words(struct kunit *test)
 
 static void __init gart_words_that_are_refused(struct kunit *test)
 {
-	if (!IS_ENABLED(CONFIG_GART_IOMMU))
-		kunit_skip(test, "no CONFIG_GART_IOMMU");
+	if (!GART_WORDS)
+		kunit_skip(test, "no driver for the GART");
 
 	EXPECT_SET(test, "memaper=x");
 	EXPECT_SET(test, "memaper=-1");
@@ -201,7 +204,7 @@ static void __init refusal_lists_every_word(struct kunit *test)
 		KUNIT_EXPECT_TRUE_MSG(test, listed_once(x86[i]), "%s", x86[i]);
 	for (i = 0; i < ARRAY_SIZE(gart); i++)
 		KUNIT_EXPECT_EQ_MSG(test, listed_once(gart[i]),
-				    IS_ENABLED(CONFIG_GART_IOMMU), "%s",
+				    GART_WORDS, "%s",
 				    gart[i]);
 	KUNIT_EXPECT_EQ(test, listed_once(" soft "), IS_ENABLED(CONFIG_SWIOTLB));
 }

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The registers of the GART and its table.
+ */
+#ifndef __DRIVERS_IOMMU_GART_CORE_H
+#define __DRIVERS_IOMMU_GART_CORE_H
+
+#include <linux/atomic.h>
+#include <linux/bits.h>
+#include <linux/sizes.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+
+#include "../flat-pt.h"
+
+/* Registers, in the configuration space of function 3 of each northbridge */
+#define GART_CONTROL		0x90
+#define GART_BASE		0x94
+#define GART_TABLE		0x98
+#define GART_CACHE		0x9c
+
+#define GART_CONTROL_ENABLE	BIT(0)
+#define GART_CONTROL_SIZE	GENMASK(3, 1)
+#define GART_CONTROL_NO_CPU	BIT(4)
+#define GART_CONTROL_NO_IO	BIT(5)
+/* Walks do not look into the caches of CPUs. */
+#define GART_CONTROL_NO_PROBE	BIT(6)
+/* Bits 39 to 25 of the address */
+#define GART_BASE_MASK		GENMASK(14, 0)
+#define GART_BASE_SHIFT		25
+/* Bits 39 to 12 of the address, in bits 31 to 4 */
+#define GART_TABLE_SHIFT	8
+#define GART_CACHE_FLUSH	BIT(0)
+/* An access met an entry that is not valid; writing 1 clears it. */
+#define GART_CACHE_ERROR	BIT(1)
+
+#define GART_SIZE_MIN		SZ_32M
+/* How often a flush is looked at, with 1 us in between, before it is given up */
+#define GART_FLUSH_TRIES	1000
+/* Northbridges are 00:18.3 to 00:1f.3. */
+#define GART_NODES_MAX		8
+
+struct gart_hw;
+
+/**
+ * struct gart_hw_ops - how registers are reached
+ * @read: read a register of a node; an error is what the bus says
+ * @write: write a register of a node
+ */
+struct gart_hw_ops {
+	int (*read)(struct gart_hw *hw, unsigned int node, int reg,
+		    u32 *value);
+	int (*write)(struct gart_hw *hw, unsigned int node, int reg,
+		     u32 value);
+};
+
+/**
+ * struct gart_hw - all northbridges, which do the same
+ * @ops: how registers are reached
+ * @nodes: number of northbridges
+ * @first: first address of the aperture
+ * @bytes: its size
+ * @table: where its table is
+ * @lock: serialises flushes
+ * @asked: number of flushes that were asked for
+ * @flushed: how many of these had been when the last good flush began; protected
+ *	by @lock
+ * @failed: node + 1 whose time-out was reported last, 0 for none; protected by
+ *	@lock
+ * @cache: what GART_CACHE was before anybody flushed, for each node
+ */
+struct gart_hw {
+	const struct gart_hw_ops *ops;
+	unsigned int nodes;
+	u64 first;
+	u64 bytes;
+	phys_addr_t table;
+	raw_spinlock_t lock;
+	atomic64_t asked;
+	u64 flushed;
+	unsigned int failed;
+	u32 cache[GART_NODES_MAX];
+};
+
+extern const struct flat_pt_format gart_format;
+
+int gart_find(struct gart_hw *hw);
+int gart_table_init(struct flat_pt *pt, const struct gart_hw *hw, void *table,
+		    phys_addr_t scratch);
+int gart_start(struct gart_hw *hw, phys_addr_t table);
+void gart_stop(struct gart_hw *hw);
+int gart_flush(struct gart_hw *hw);
+
+#endif /* __DRIVERS_IOMMU_GART_CORE_H */

@@ -1,0 +1,445 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The GART of AMD northbridges, K8 to family 15h, as an IOMMU.
+ *
+ * It translates what devices access in one range of addresses below 4 GiB, the
+ * aperture; all others pass unchanged. So devices have a direct window below the
+ * aperture and one above, and the aperture is a translated window. All devices
+ * share it: there is one group, and no protection. Early code has found room
+ * for the aperture, in arch/x86/kernel/aperture_64.c.
+ */
+#define pr_fmt(fmt) "gart: " fmt
+
+#include <linux/cleanup.h>
+#include <linux/dma-window.h>
+#include <linux/gfp.h>
+#include <linux/init.h>
+#include <linux/iommu.h>
+#include <linux/iommu-words.h>
+#include <linux/ioport.h>
+#include <linux/kstrtox.h>
+#include <linux/mm.h>
+#include <linux/pci.h>
+#include <linux/pfn.h>
+#include <linux/slab.h>
+#include <linux/syscore_ops.h>
+#include <asm/amd/nb.h>
+#include <asm/dma.h>
+#include <asm/gart.h>
+#include <asm/iommu.h>
+#include <asm/set_memory.h>
+#include <asm/smp.h>
+#include <asm/x86_init.h>
+
+#include "gart-core.h"
+
+/* Less is soon exhausted. */
+#define GART_WINDOW_FAIR	SZ_64M
+#define GART_WINDOW_MIN		SZ_1M
+
+static struct gart_hw gart_hw;
+static struct flat_pt gart_pt;
+static struct iommu_device gart_iommu;
+/* The part of the aperture that is used, at its end */
+static u64 gart_first, gart_last;
+static unsigned long gart_size __initdata;
+static void *gart_scratch __initdata;
+
+/* The aperture has one table. */
+static struct iommu_domain *gart_domain;
+static DEFINE_MUTEX(gart_domain_lock);
+static bool gart_has_windows;
+
+static int gart_config_read(struct gart_hw *hw, unsigned int node, int reg,
+			    u32 *value)
+{
+	return pci_read_config_dword(node_to_amd_nb(node)->misc, reg, value);
+}
+
+static int gart_config_write(struct gart_hw *hw, unsigned int node, int reg,
+			     u32 value)
+{
+	return pci_write_config_dword(node_to_amd_nb(node)->misc, reg, value);
+}
+
+static const struct gart_hw_ops gart_config_ops = {
+	.read = gart_config_read,
+	.write = gart_config_write,
+};
+
+/* Domains */
+
+static int gart_map(struct iommu_domain *domain, unsigned long iova,
+		    phys_addr_t phys, size_t pgsize, size_t pgcount, int prot,
+		    gfp_t gfp, size_t *mapped)
+{
+	/* Nobody has said what becomes of an access that ends at a device. */
+	if (prot & IOMMU_MMIO)
+		return -EOPNOTSUPP;
+	return flat_pt_map(&gart_pt, iova, phys, pgcount, prot, mapped);
+}
+
+/* Bridges may have read ahead, and found what was there before. */
+static int gart_sync_map(struct iommu_domain *domain, unsigned long iova,
+			 size_t size)
+{
+	return gart_flush(&gart_hw);
+}
+
+static size_t gart_unmap(struct iommu_domain *domain, unsigned long iova,
+			 size_t pgsize, size_t pgcount,
+			 struct iommu_iotlb_gather *gather)
+{
+	size_t size = flat_pt_unmap(&gart_pt, iova, pgcount);
+
+	if (size)
+		iommu_iotlb_gather_add_range(gather, iova, size);
+	return size;
+}
+
+static void gart_flush_all(struct iommu_domain *domain)
+{
+	gart_flush(&gart_hw);
+}
+
+static void gart_sync(struct iommu_domain *domain,
+		      struct iommu_iotlb_gather *gather)
+{
+	gart_flush(&gart_hw);
+}
+
+static phys_addr_t gart_iova_to_phys(struct iommu_domain *domain,
+				     dma_addr_t iova)
+{
+	return flat_pt_iova_to_phys(&gart_pt, iova);
+}
+
+static int gart_set_windows(struct iommu_domain *domain)
+{
+	const struct dma_window windows[] = { {
+		.first = gart_first,
+		.last = gart_last,
+		.kind = DMA_WINDOW_TRANSLATED,
+		.own = true,
+	}, {
+		.first = 0,
+		.last = gart_hw.first - 1,
+		.kind = DMA_WINDOW_DIRECT,
+	}, {
+		.first = gart_hw.first + gart_hw.bytes,
+		.last = U64_MAX,
+		.phys = gart_hw.first + gart_hw.bytes,
+		.kind = DMA_WINDOW_DIRECT,
+	} };
+
+	/* "iommu=force": nothing is direct. */
+	return iommu_dma_set_windows(domain, windows,
+				     force_iommu ? 1 : ARRAY_SIZE(windows));
+}
+
+static int gart_attach(struct iommu_domain *domain, struct device *dev,
+		       struct iommu_domain *old)
+{
+	int ret;
+
+	guard(mutex)(&gart_domain_lock);
+	if (domain->cookie_type != IOMMU_COOKIE_DMA_IOVA || gart_has_windows)
+		return 0;
+	ret = gart_set_windows(domain);
+	gart_has_windows = !ret;
+	return ret;
+}
+
+static void gart_domain_free(struct iommu_domain *domain)
+{
+	guard(mutex)(&gart_domain_lock);
+	flat_pt_clear(&gart_pt);
+	gart_flush(&gart_hw);
+	gart_domain = NULL;
+	gart_has_windows = false;
+	kfree(domain);
+}
+
+static struct iommu_domain *gart_domain_alloc(struct device *dev)
+{
+	struct iommu_domain *domain;
+
+	guard(mutex)(&gart_domain_lock);
+	if (gart_domain)
+		return ERR_PTR(-EBUSY);
+	domain = kzalloc_obj(*domain);
+	if (!domain)
+		return ERR_PTR(-ENOMEM);
+	domain->pgsize_bitmap = SZ_4K;
+	domain->geometry.aperture_start = gart_first;
+	domain->geometry.aperture_end = gart_last;
+	domain->geometry.force_aperture = true;
+	gart_domain = domain;
+	return domain;
+}
+
+static int gart_identity_attach(struct iommu_domain *domain,
+				struct device *dev, struct iommu_domain *old)
+{
+	return 0;
+}
+
+static struct iommu_domain gart_identity = {
+	.type = IOMMU_DOMAIN_IDENTITY,
+	.ops = &(const struct iommu_domain_ops){
+		.attach_dev = gart_identity_attach,
+	},
+};
+
+/* Devices */
+
+static struct iommu_device *gart_probe_device(struct device *dev)
+{
+	return dev_is_pci(dev) ? &gart_iommu : ERR_PTR(-ENODEV);
+}
+
+static bool gart_capable(struct device *dev, enum iommu_cap cap)
+{
+	/* No cache coherency, which user space would take for isolation. */
+	return cap == IOMMU_CAP_DEFERRED_FLUSH;
+}
+
+/* What pass-through is for, direct windows do. */
+static int gart_def_domain_type(struct device *dev)
+{
+	return iommu_default_passthrough() ? IOMMU_DOMAIN_DMA_FQ : 0;
+}
+
+static const struct iommu_ops gart_ops = {
+	.capable = gart_capable,
+	.domain_alloc_paging = gart_domain_alloc,
+	.probe_device = gart_probe_device,
+	.device_group = generic_single_device_group,
+	.def_domain_type = gart_def_domain_type,
+	.identity_domain = &gart_identity,
+	.default_domain_ops = &(const struct iommu_domain_ops){
+		.attach_dev = gart_attach,
+		.map_pages = gart_map,
+		.unmap_pages = gart_unmap,
+		.iotlb_sync_map = gart_sync_map,
+		.iotlb_sync = gart_sync,
+		.flush_iotlb_all = gart_flush_all,
+		.iova_to_phys = gart_iova_to_phys,
+		.free = gart_domain_free,
+	},
+};
+
+/* Set-up */
+
+static void gart_resume(void *data)
+{
+	if (gart_start(&gart_hw, gart_hw.table))
+		pr_err("could not be started again\n");
+}
+
+static const struct syscore_ops gart_syscore_ops = {
+	.resume = gart_resume,
+};
+
+static struct syscore gart_syscore = {
+	.ops = &gart_syscore_ops,
+};
+
+/* The next kernel finds addresses that mean what they say. */
+static void gart_shutdown(void)
+{
+	gart_stop(&gart_hw);
+}
+
+/* Early code has set up nodes; gart_start() does so after resume. */
+void set_up_gart_resume(u32 order, u32 base)
+{
+}
+
+static void __init gart_choose_window(void)
+{
+	u64 size = gart_hw.bytes;
+
+	if (gart_size && (gart_size < GART_WINDOW_MIN || gart_size > size ||
+			  !PAGE_ALIGNED(gart_size)))
+		pr_warn("iommu=%lu ignored, accepted are multiples of %lu from %u to %llu\n",
+			gart_size, PAGE_SIZE, GART_WINDOW_MIN, size);
+	else if (gart_size)
+		size = gart_size;
+	if (size < GART_WINDOW_FAIR)
+		pr_warn("only %llu MiB can be mapped at once\n", size / SZ_1M);
+	gart_last = gart_hw.first + gart_hw.bytes - 1;
+	gart_first = gart_last - size + 1;
+}
+
+static bool __init gart_is_over_memory(void)
+{
+	return region_intersects(gart_hw.first, gart_hw.bytes,
+				 IORESOURCE_SYSTEM_RAM, IORES_DESC_NONE) !=
+	       REGION_DISJOINT;
+}
+
+/*
+ * Memory beneath was set aside by early code. Nothing else may be there, BARs
+ * least of all, and none may come.
+ */
+static int __init gart_claim(void)
+{
+	if (gart_is_over_memory())
+		return 0;
+	if (request_mem_region(gart_hw.first, gart_hw.bytes, "GART"))
+		return 0;
+	pr_warn("something else is in the aperture\n");
+	return -EBUSY;
+}
+
+static void __init gart_free_table(void *table)
+{
+	unsigned int order = get_order(flat_pt_bytes(&gart_pt));
+
+	set_memory_wb((unsigned long)table, 1 << order);
+	free_pages((unsigned long)table, order);
+	free_page((unsigned long)gart_scratch);
+}
+
+static void * __init gart_alloc_table(void)
+{
+	unsigned int order = get_order(gart_hw.bytes >> 10);
+	void *table;
+
+	gart_scratch = (void *)get_zeroed_page(GFP_KERNEL | GFP_DMA32);
+	table = (void *)__get_free_pages(GFP_KERNEL | GFP_DMA32, order);
+	if (!gart_scratch || !table ||
+	    gart_table_init(&gart_pt, &gart_hw, table, __pa(gart_scratch)) ||
+	    set_memory_uc((unsigned long)table, 1 << order)) {
+		free_page((unsigned long)gart_scratch);
+		free_pages((unsigned long)table, order);
+		return NULL;
+	}
+	return table;
+}
+
+/*
+ * CPUs must not read ahead where devices see other memory: a line that they
+ * write back later would end up there.
+ */
+static int __init gart_hide_aperture(void)
+{
+	u64 end = gart_hw.first + gart_hw.bytes;
+	int ret = 0;
+
+	if (pfn_range_is_mapped(PFN_DOWN(gart_hw.first), PFN_DOWN(end)))
+		ret = set_memory_np((unsigned long)__va(gart_hw.first),
+				    gart_hw.bytes >> PAGE_SHIFT);
+	wbinvd_on_all_cpus();
+	return ret;
+}
+
+static int __init gart_register(void)
+{
+	int ret;
+
+	ret = iommu_device_sysfs_add(&gart_iommu, NULL, NULL, "gart");
+	if (ret)
+		return ret;
+	ret = iommu_device_register(&gart_iommu, &gart_ops, NULL);
+	if (ret)
+		iommu_device_sysfs_remove(&gart_iommu);
+	return ret;
+}
+
+static int __init gart_set_up(void)
+{
+	void *table;
+	int ret;
+
+	gart_hw.ops = &gart_config_ops;
+	gart_hw.nodes = amd_nb_num();
+	ret = gart_find(&gart_hw) ?: gart_claim();
+	if (ret)
+		return ret;
+	gart_choose_window();
+	table = gart_alloc_table();
+	if (!table)
+		return -ENOMEM;
+	ret = gart_hide_aperture() ?: gart_start(&gart_hw, __pa(table));
+	if (ret) {
+		gart_free_table(table);
+		return ret;
+	}
+	pr_info("aperture [mem %#llx-%#llx], %u node(s)\n", gart_hw.first,
+		gart_hw.first + gart_hw.bytes - 1, gart_hw.nodes);
+	register_syscore(&gart_syscore);
+	x86_platform.iommu_shutdown = gart_shutdown;
+	return gart_register();
+}
+
+int __init gart_iommu_init(void)
+{
+	int ret = -ENODEV;
+
+	if (no_iommu || (!force_iommu && max_pfn <= MAX_DMA32_PFN))
+		return 0;
+	if (gart_iommu_aperture && amd_nb_has_feature(AMD_NB_GART))
+		ret = gart_set_up();
+	if (ret)
+		pr_warn("not used (%d): devices that cannot address all memory are bounced\n",
+			ret);
+	return 0;
+}
+
+/* The words of "iommu=" */
+
+static int __init set_size(const char *name, const char *value)
+{
+	return kstrtoul(value, 0, &gart_size);
+}
+
+static int __init set_nothing(const char *name, const char *value)
+{
+	return 0;
+}
+
+static int __init set_nofullflush(const char *name, const char *value)
+{
+	pr_warn("iommu=nofullflush ignored: each mapping is flushed, unmapping is lazy unless iommu.strict=1\n");
+	return 0;
+}
+
+static int __init set_noaperture(const char *name, const char *value)
+{
+	fix_aperture = 0;
+	return 0;
+}
+
+static int __init set_allowed(const char *name, const char *value)
+{
+	gart_iommu_aperture_allowed = 1;
+	return 0;
+}
+
+static int __init set_memaper(const char *name, const char *value)
+{
+	unsigned int order;
+
+	if (value && *value) {
+		if (kstrtouint(value, 0, &order) || order > 5)
+			return -EINVAL;
+		fallback_aper_order = order;
+	}
+	fallback_aper_force = 1;
+	return 0;
+}
+
+DEFINE_IOMMU_WORDS(gart_windows_words) = {
+	{ NULL,			"<size>",	set_size },
+	/* What is done anyway */
+	{ "fullflush",		NULL,		set_nothing },
+	{ "noagp",		NULL,		set_nothing },
+	{ "nofullflush",	NULL,		set_nofullflush },
+	{ "noaperture",		NULL,		set_noaperture },
+	/* "force" stands in the table of pci-dma.c, too. */
+	{ "force",		NULL,		set_allowed },
+	{ "allowed",		NULL,		set_allowed },
+	{ "memaper",		"[=<order>]",	set_memaper },
+};
