@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """All test machines, by name."""
 
+import vm_gart
 import vm_guests
 import vm_power
 import vm_q35
 import vm_small
 
 MACHINES = {machine.name: machine
-            for machine in (vm_q35.Q35, *vm_small.ALL,
+            for machine in (vm_q35.Q35, *vm_small.ALL, vm_gart.GART,
                             vm_guests.GUESTS, *vm_power.ALL)}

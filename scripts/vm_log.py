@@ -69,6 +69,7 @@ QEMU = re.compile("|".join((
     r"translate.*fail",
     r"detected (?:translation|IOMMU)",
     r"phb\d.*(?:xlate|invalid)",
+    r"k8-gart: node",
 )), re.I)
 
 # What CONFIG_PRINTK_CALLER puts before a line: a task, or a CPU in interrupts.
@@ -145,7 +146,8 @@ def wanted(line, stale):
     if stale and "handling fault status reg" in line:
         return True
     found = re.search(r"(?:fault addr |iova=|xlate |fault from EP \d+ at |"
-                      r"FAULT .*address=)((?:0x)?[0-9a-f]+)", line)
+                      r"FAULT .*address=|k8-gart: .* (?:read|write) at )"
+                      r"((?:0x)?[0-9a-f]+)", line)
     return found and int(found.group(1), 16) >> 12 in stale
 
 

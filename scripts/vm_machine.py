@@ -44,6 +44,7 @@ class Mode:
     known_log: tuple = ()   # and the kernel reports that go with them
     firmware: object = None     # changes the ACPI tables before the boot
     bounce: str = None      # "no": nothing may be bounced, "yes": something is
+    bounced: tuple = ()     # roles that have to be bounced all the same
     iommu: str = "intel-iommu,intremap=on"  # its device; "": none
     next: tuple = ()        # files that the guest has as disks, to start next
     windows: bool = False   # each device's windows are checked
@@ -54,6 +55,9 @@ class Mode:
     ran: tuple = ()         # results that a skip is no substitute for
     qemu: tuple = ()        # more arguments for QEMU
     direct: object = None   # {role: where all memory is for it}, if checked
+    # The GART's (first, last address), and the first one that is used if that
+    # is another; (): taken from memory; None: not checked
+    aperture: object = None
     events: object = None   # {event: (least, most)} of those that QEMU traces
     trace: str = ""         # these events, when not the board's
     told: bool = False      # the IOMMU hears of each mapping that is made

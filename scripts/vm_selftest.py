@@ -148,11 +148,18 @@ class Log(unittest.TestCase):
         self.assertEqual(vm_log.qemu_complaints(
             "warning: hub 0 is not connected to host network"), [])
 
-    def test_bridge(self):
-        """POWER9's host bridge refuses an address; a test asked for that."""
-        line = "phb4[0:2]:  xlate 1030000:W TVE=20000000"
-        self.assertTrue(vm_log.qemu_complaints(line))
-        self.assertEqual(vm_log.qemu_complaints(line, (), {0x1030}), [])
+    def test_refused(self):
+        """QEMU's model refuses an address; a test asked for that."""
+        for line in ("phb4[0:2]:  xlate 1030000:W TVE=20000000",
+                     "k8-gart: node 1: invalid PTE 0x00000000 for a write at "
+                     "0x1030004"):
+            with self.subTest(line):
+                self.assertTrue(vm_log.qemu_complaints(line))
+                self.assertEqual(vm_log.qemu_complaints(line, (), {0x1030}),
+                                 [])
+        self.assertTrue(vm_log.qemu_complaints(
+            "k8-gart: node 0: enabled with an aperture at 0x1030000, size "
+            "0x2000000", (), {0x1030}))
 
     def test_wanted(self):
         """A fault that a test asked for, as each IOMMU reports it."""
@@ -391,6 +398,43 @@ class Windows(unittest.TestCase):
             "hotplug"), 0x3ffffffff)
 
 
+class Aperture(unittest.TestCase):
+    """vm_windows.aperture_complaints"""
+
+    HIGHEST = 0x1ffffffff
+    ALL = ["direct:0x0-0x3fffffff", "translated:0x40000000-0x7fffffff",
+           "direct:0x80000000-0xffffffffffffffff"]
+
+    def wrong(self, mask, path, windows, narrowed=False, used=()):
+        """What is wrong with a device like that?"""
+        return vm_windows.aperture_complaints(
+            {"path": path, "windows": windows, "dma_mask": f"{mask:#x}",
+             "coherent_mask": "0xffffffffffffffff"},
+            (0x40000000, 0x7fffffff, *used), self.HIGHEST, narrowed)
+
+    def test_right(self):
+        """A limited device, one that is not, and one that was limited."""
+        direct = [f"direct:0x0-{self.HIGHEST:#x}"]
+        self.assertEqual(self.wrong(0xffffffff, "iommu", self.ALL), [])
+        self.assertEqual(self.wrong(1 << 40, "direct", direct), [])
+        self.assertEqual(self.wrong(1 << 40, "iommu", self.ALL, True), [])
+        self.assertEqual(self.wrong(
+            0xffffffff, "iommu",
+            [self.ALL[0], "translated:0x60000000-0x7fffffff", self.ALL[2]],
+            used=(0x60000000,)), [])
+
+    def test_wrong(self):
+        """Each mistake is noticed."""
+        direct = [f"direct:0x0-{self.HIGHEST:#x}"]
+        self.assertTrue(self.wrong(1 << 40, "iommu", self.ALL))
+        self.assertTrue(self.wrong(0xffffffff, "direct", direct))
+        self.assertTrue(self.wrong(0xffffffff, "direct", direct, True))
+        self.assertTrue(self.wrong(0xffffffff, "iommu", self.ALL[:2]))
+        self.assertTrue(self.wrong(0xffffffff, "iommu", self.ALL,
+                                   used=(0x60000000,)))
+        self.assertTrue(self.wrong(0xffffffff, "iommu", []))
+
+
 class Ktap(unittest.TestCase):
     """vm_ktap"""
 
@@ -427,5 +471,5 @@ def run():
     """True when everything passed."""
     suite = unittest.TestSuite(
         unittest.defaultTestLoader.loadTestsFromTestCase(case)
-        for case in (Log, Dmar, Windows, Ktap))
+        for case in (Log, Dmar, External, Windows, Aperture, Ktap))
     return unittest.TextTestRunner(verbosity=1).run(suite).wasSuccessful()

@@ -7,6 +7,8 @@ import re
 WINDOW = re.compile(r"(direct|translated):(0x[0-9a-f]+)-(0x[0-9a-f]+)$")
 MAP = re.compile(r"BIOS-e820: \[mem (0x[0-9a-f]+)-(0x[0-9a-f]+)\] +(?:usable|"
                  r"System RAM)")
+STOLEN = re.compile(r"AGP: Mapping aperture over RAM "
+                    r"\[mem (0x[0-9a-f]+)-(0x[0-9a-f]+)\]")
 PLUGGABLE = re.compile(r"SRAT: Node .* \[mem (0x[0-9a-f]+)-(0x[0-9a-f]+)\] "
                        r"hotplug")
 
@@ -124,6 +126,45 @@ def check_direct(judge, records, roles, wanted):
         wrong = own_complaints(records[role], wanted.get(role)) \
             if role in records else ["the kernel states nothing of it"]
         judge.add(f"{role}.direct", not wrong, wrong)
+
+
+def aperture_of(console):
+    """(first, last address) of the aperture that was taken from memory."""
+    found = STOLEN.findall(console)
+    return tuple(int(word, 16) for word in found[0]) if found else None
+
+
+def aperture_complaints(record, aperture, highest, narrowed=False):
+    """What is wrong with the windows of a device behind a GART.
+
+    What reaches all memory has the plain direct path, which also tells that
+    its driver has mapped nothing in the aperture; but for a device that was
+    narrowed meanwhile.
+    """
+    first, last, *used = aperture
+    windows = of_record(record)
+    mask = min(int(record[key], 16) for key in ("dma_mask", "coherent_mask"))
+    all_ = [Window(0, first - 1, "direct"),
+            Window(*used or (first,), last, "translated"),
+            Window(last + 1, (1 << 64) - 1, "direct")]
+    right = record["path"] == "iommu" and windows == all_
+    if mask >= highest:
+        right = right and narrowed or record["path"] == "direct" and [
+            (win.first, win.kind) for win in windows] == [(0, "direct")]
+    return [] if right else [
+        f"{record['path']}, mask {mask:#x}, aperture {first:#x}-{last:#x}: "
+        + ", ".join(f"{win.kind}:{win.first:#x}-{win.last:#x}"
+                    for win in windows)]
+
+
+def check_aperture(judge, records, console, aperture):
+    """One result for each device: {role: record}."""
+    aperture = aperture or aperture_of(console)
+    for role, record in records.items():
+        wrong = aperture_complaints(record, aperture, highest_of(console),
+                                    role.startswith("edu")) \
+            if aperture else ["no aperture was taken from memory"]
+        judge.add(f"{role}.aperture", not wrong, wrong)
 
 
 def untrusted_complaints(record):

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A PC whose IOMMU is the GART in the northbridges of AMD's K8."""
+
+import dataclasses
+import math
+
+from vm_machine import PC, Machine, Mode
+import vm_small
+from vm_small import DISK, EDU, NVME, edu
+
+# The cards use both nodes, where there are two: those in even and odd slots.
+CARDS = ("edu30", "edu32", "edu40", "edu64")
+FIRST_SLOT = 8
+# Firmware's aperture is where the memory below 4 GiB ends.
+LOW = "-machine", "max-ram-below-4g=1G"
+APERTURE = 1 << 30
+TIGHT = 2 << 20
+# It cannot reach this one, but bounce buffers, unless its mask becomes
+# narrower; see vm_small.BOUNCING.
+BOUNCED = ("edu30",)
+BOUNCING = ("edu30.mask-change", "edu30.masks-differ")
+STATS = tuple((device, "stats") for device in (
+    NVME[1], "8086:2922", "8086:10d3", "8086:100e", EDU))
+
+BOARD = dataclasses.replace(PC, built=True, trace="k8_gart_flush")
+
+
+def northbridges(*nodes):
+    """Arguments for northbridges with these properties, each a socket.
+
+    Linux asks for other functions of a slot when there is a function 0.
+    """
+    args = [*LOW, "-cpu", "qemu64", "-smp", f"2,sockets={len(nodes)}"]
+    for slot, properties in enumerate(nodes, 0x18):
+        args += ["-device", f"pci-testdev,addr={slot:x}.0,multifunction=on",
+                 "-device", f"k8-gart,addr={slot:x}.3{properties}"]
+    return tuple(args)
+
+
+def aperture(order, more=""):
+    """Properties of a northbridge whose firmware has set an aperture."""
+    return f",aperture={APERTURE:#x},order={order}{more}"
+
+
+def cards(images):
+    """The usual devices, a disk that the chipset serves, and edu cards."""
+    args = vm_small.network(images) + [
+        "-device", "ide-hd,bus=ide.0,drive=disk-ahci,serial=ahci"]
+    for slot, card in enumerate(CARDS, FIRST_SLOT):
+        args += edu(int(card[3:]), slot)
+    return args
+
+
+def gart(words, what, *nodes, **more):
+    """A mode with these northbridges."""
+    strict = "iommu.strict=1" in words
+    return Mode(f"{words} rig.mib=8", what, "DMA" if strict else "DMA-FQ",
+                iommu="", layers=STATS, qemu=northbridges(*nodes),
+                events={"flush": (1000 * len(nodes), math.inf)},
+                says=(rf"gart: aperture \[mem \S+\], {len(nodes)} node\(s\)",
+                      *more.pop("says", ())), **more)
+
+
+FIXED = {"bounce": "no", "bounced": BOUNCED, "known": BOUNCING,
+         "aperture": (APERTURE, 2 * APERTURE - 1)}
+STOLEN = r"AGP: Mapping aperture over RAM \[mem "
+GART = Machine(
+    name="gart",
+    memory="5G",
+    cpus=2,
+    board=BOARD,
+    modes={
+        "lazy": gart("iommu.strict=0", "the GART, flushes batched",
+                     aperture(5, ",prefetch=on"), **FIXED),
+        "strict": gart("iommu.strict=1", "two nodes, flush at each unmap",
+                       *2 * (aperture(5, ",prefetch=on,inv-reads=3"),),
+                       **FIXED),
+        "stolen": gart("iommu.strict=0", "the firmware sets up nothing",
+                       ",prefetch=on", says=(STOLEN,), aperture=(),
+                       known=BOUNCING),
+        "small": gart("iommu.strict=0", "the firmware's aperture is too small",
+                      aperture(0, ",prefetch=on"), aperture=(),
+                      says=(r"AGP: Node 0: aperture .* \(32MB\)", STOLEN),
+                      known=BOUNCING),
+        # What finds no room is bounced, and nothing is lost.
+        "tight": gart(f"iommu.strict=0 iommu={TIGHT}",
+                      "a window that is soon full",
+                      aperture(5, ",prefetch=on"), bounce="yes",
+                      known=BOUNCING,
+                      aperture=(APERTURE, 2 * APERTURE - 1,
+                                2 * APERTURE - TIGHT)),
+        # All reach all memory, and the driver stays away.
+        "1g": Mode("rig.mib=8", "1 GiB, so that no GART is needed", None,
+                   iommu="", layers=STATS, memory="1G", bounce="no",
+                   qemu=northbridges(aperture(5, ",prefetch=on"))),
+    },
+    disks=("nvme", "ahci"),
+    roles=("nvme", "ahci", "nic1", "nic32", *CARDS),
+    required=(*DISK, *(f"ahci.traffic.{what}" for what in ("write", "verify")),
+              *(f"{card}.run" for card in CARDS),
+              *(f"{nic}.{what}" for nic in ("nic32", "nic32.back")
+                for what in ("send", "receive", "through-card"))),
+    devices=cards,
+    ids=(NVME, ("ahci", "8086:2922", 1), ("nic1", "8086:10d3", 1),
+         ("nic32", "8086:100e", 1),
+         *((card, EDU, number) for number, card in enumerate(CARDS, 1))),
+    plan="short",
+)
