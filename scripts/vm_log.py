@@ -146,8 +146,7 @@ def wanted(line, stale):
     if stale and "handling fault status reg" in line:
         return True
     found = re.search(r"(?:fault addr |iova=|xlate |fault from EP \d+ at |"
-                      r"FAULT .*address=|k8-gart: .* (?:read|write) at )"
-                      r"((?:0x)?[0-9a-f]+)", line)
+                      r"FAULT .*address=)((?:0x)?[0-9a-f]+)", line)
     return found and int(found.group(1), 16) >> 12 in stale
 
 
