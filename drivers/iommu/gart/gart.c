@@ -22,13 +22,13 @@
 #include <linux/pci.h>
 #include <linux/pfn.h>
 #include <linux/slab.h>
+#include <linux/smp.h>
 #include <linux/syscore_ops.h>
 #include <asm/amd/nb.h>
 #include <asm/dma.h>
 #include <asm/gart.h>
 #include <asm/iommu.h>
 #include <asm/set_memory.h>
-#include <asm/smp.h>
 #include <asm/x86_init.h>
 
 #include "gart-core.h"
