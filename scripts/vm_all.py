@@ -8,5 +8,5 @@ import vm_q35
 import vm_small
 
 MACHINES = {machine.name: machine
-            for machine in (vm_q35.Q35, *vm_small.ALL, vm_gart.GART,
+            for machine in (vm_q35.Q35, *vm_small.ALL, *vm_gart.ALL,
                             vm_guests.GUESTS, *vm_power.ALL)}

@@ -9,7 +9,8 @@ import vm_small
 from vm_small import DISK, EDU, NVME, edu
 
 # The cards use both nodes, where there are two: those in even and odd slots.
-CARDS = ("edu30", "edu32", "edu40", "edu64")
+BASE_CARDS = ("edu32", "edu40", "edu64")
+CARDS = ("edu30", *BASE_CARDS)
 FIRST_SLOT = 8
 # Firmware's aperture is where the memory below 4 GiB ends.
 LOW = "-machine", "max-ram-below-4g=1G"
@@ -42,13 +43,32 @@ def aperture(order, more=""):
     return f",aperture={APERTURE:#x},order={order}{more}"
 
 
-def cards(images):
+def devices(cards):
     """The usual devices, a disk that the chipset serves, and edu cards."""
-    args = vm_small.network(images) + [
-        "-device", "ide-hd,bus=ide.0,drive=disk-ahci,serial=ahci"]
-    for slot, card in enumerate(CARDS, FIRST_SLOT):
-        args += edu(int(card[3:]), slot)
-    return args
+    def args_of(images):
+        args = vm_small.network(images) + [
+            "-device", "ide-hd,bus=ide.0,drive=disk-ahci,serial=ahci"]
+        for slot, card in enumerate(cards, FIRST_SLOT):
+            args += edu(int(card[3:]), slot)
+        return args
+    return args_of
+
+
+def machine(name, board, cards, modes):
+    """A machine with these cards."""
+    return Machine(
+        name=name, memory="5G", cpus=2, board=board, modes=modes,
+        disks=("nvme", "ahci"), roles=("nvme", "ahci", "nic1", "nic32",
+                                       *cards),
+        required=(*DISK,
+                  *(f"ahci.traffic.{what}" for what in ("write", "verify")),
+                  *(f"{card}.run" for card in cards),
+                  *(f"{nic}.{what}" for nic in ("nic32", "nic32.back")
+                    for what in ("send", "receive", "through-card"))),
+        devices=devices(cards), plan="short",
+        ids=(NVME, ("ahci", "8086:2922", 1), ("nic1", "8086:10d3", 1),
+             ("nic32", "8086:100e", 1),
+             *((card, EDU, number) for number, card in enumerate(cards, 1))))
 
 
 def gart(words, what, *nodes, **more):
@@ -64,45 +84,47 @@ def gart(words, what, *nodes, **more):
 FIXED = {"bounce": "no", "bounced": BOUNCED, "known": BOUNCING,
          "aperture": (APERTURE, 2 * APERTURE - 1)}
 STOLEN = r"AGP: Mapping aperture over RAM \[mem "
-GART = Machine(
-    name="gart",
-    memory="5G",
-    cpus=2,
-    board=BOARD,
-    modes={
-        "lazy": gart("iommu.strict=0", "the GART, flushes batched",
-                     aperture(5, ",prefetch=on"), **FIXED),
-        "strict": gart("iommu.strict=1", "two nodes, flush at each unmap",
-                       *2 * (aperture(5, ",prefetch=on,inv-reads=3"),),
-                       **FIXED),
-        "stolen": gart("iommu.strict=0", "the firmware sets up nothing",
-                       ",prefetch=on", says=(STOLEN,), aperture=(),
-                       known=BOUNCING),
-        "small": gart("iommu.strict=0", "the firmware's aperture is too small",
-                      aperture(0, ",prefetch=on"), aperture=(),
-                      says=(r"AGP: Node 0: aperture .* \(32MB\)", STOLEN),
-                      known=BOUNCING),
-        # What finds no room is bounced, and nothing is lost.
-        "tight": gart(f"iommu.strict=0 iommu={TIGHT}",
-                      "a window that is soon full",
-                      aperture(5, ",prefetch=on"), bounce="yes",
-                      known=BOUNCING,
-                      aperture=(APERTURE, 2 * APERTURE - 1,
-                                2 * APERTURE - TIGHT)),
-        # All reach all memory, and the driver stays away.
-        "1g": Mode("rig.mib=8", "1 GiB, so that no GART is needed", None,
-                   iommu="", layers=STATS, memory="1G", bounce="no",
-                   qemu=northbridges(aperture(5, ",prefetch=on"))),
-    },
-    disks=("nvme", "ahci"),
-    roles=("nvme", "ahci", "nic1", "nic32", *CARDS),
-    required=(*DISK, *(f"ahci.traffic.{what}" for what in ("write", "verify")),
-              *(f"{card}.run" for card in CARDS),
-              *(f"{nic}.{what}" for nic in ("nic32", "nic32.back")
-                for what in ("send", "receive", "through-card"))),
-    devices=cards,
-    ids=(NVME, ("ahci", "8086:2922", 1), ("nic1", "8086:10d3", 1),
-         ("nic32", "8086:100e", 1),
-         *((card, EDU, number) for number, card in enumerate(CARDS, 1))),
-    plan="short",
-)
+GART = machine("gart", BOARD, CARDS, {
+    "lazy": gart("iommu.strict=0", "the GART, flushes batched",
+                 aperture(5, ",prefetch=on"), **FIXED),
+    "strict": gart("iommu.strict=1", "two nodes, flush at each unmap",
+                   *2 * (aperture(5, ",prefetch=on,inv-reads=3"),),
+                   **FIXED),
+    "stolen": gart("iommu.strict=0", "the firmware sets up nothing",
+                   ",prefetch=on", says=(STOLEN,), aperture=(),
+                   known=BOUNCING),
+    "small": gart("iommu.strict=0", "the firmware's aperture is too small",
+                  aperture(0, ",prefetch=on"), aperture=(),
+                  says=(r"AGP: Node 0: aperture .* \(32MB\)", STOLEN),
+                  known=BOUNCING),
+    # What finds no room is bounced, and nothing is lost.
+    "tight": gart(f"iommu.strict=0 iommu={TIGHT}",
+                  "a window that is soon full",
+                  aperture(5, ",prefetch=on"), bounce="yes",
+                  known=BOUNCING,
+                  aperture=(APERTURE, 2 * APERTURE - 1,
+                            2 * APERTURE - TIGHT)),
+    # All reach all memory, and the driver stays away.
+    "1g": Mode("rig.mib=8", "1 GiB, so that no GART is needed", None,
+               iommu="", layers=STATS, memory="1G", bounce="no",
+               qemu=northbridges(aperture(5, ",prefetch=on"))),
+})
+
+# The base's driver, whose cards have to reach the aperture.
+
+
+def base(what, *nodes, **more):
+    """A mode with these northbridges."""
+    return Mode("rig.mib=8", what, None, iommu="", layers=STATS,
+                qemu=northbridges(*nodes),
+                events={"flush": (1000 * len(nodes), math.inf)}, **more)
+
+
+OLD_GART = machine(
+    "oldgart", dataclasses.replace(BOARD, config="q35-gart-base"), BASE_CARDS,
+    {"one": base("the base's driver", aperture(5, ",prefetch=on")),
+     "two": base("the base's driver, two nodes",
+                 *2 * (aperture(5, ",prefetch=on,inv-reads=3"),)),
+     "stolen": base("the base's driver, the firmware sets up nothing",
+                    ",prefetch=on", says=(STOLEN,))})
+ALL = GART, OLD_GART
