@@ -272,8 +272,8 @@ static void arena_note_room(struct iova_arenas *as, struct iova_arena *a)
 		as->room[a->mark] = a->nr_waiting ? U16_MAX : a->longest;
 }
 
-/* Where @n ones in a row begin in a word; 64 when they do not. */
-static unsigned int run_inside(unsigned long ones, unsigned int n)
+/* Ones where @n ones in a row begin in a word. */
+static unsigned long runs_inside(unsigned long ones, unsigned int n)
 {
 	unsigned int have = 1;
 
@@ -283,17 +283,38 @@ static unsigned int run_inside(unsigned long ones, unsigned int n)
 		ones &= ones >> step;
 		have += step;
 	}
-	return ones ? __ffs(ones) : BITS_PER_LONG;
+	return ones;
+}
+
+/* The first bit from @bit on that is where the request may begin. */
+static unsigned int first_place(const struct iova_request *rq,
+				unsigned int bit)
+{
+	return bit + ((rq->skew - bit) & ((1UL << rq->order) - 1));
+}
+
+/* Each bit of a word that is, if the lowest one is. */
+static unsigned long places_inside(const struct iova_request *rq)
+{
+	unsigned long places = 1;
+	unsigned int n;
+
+	for (n = 1U << rq->order; n < BITS_PER_LONG; n *= 2)
+		places |= places << n;
+	return places;
 }
 
 /*
- * The first @n zeros in a row from bit @start on, or the number of bits. A word
- * at a time, so that a map of many holes costs no more than one without.
+ * The first run of zeros for a request from bit @start on, or the number of
+ * bits. A word at a time, so that a map of many holes costs no more than one
+ * without. All bits from @from to the word that is looked at are zeros.
  */
 static unsigned int find_run(const unsigned long *map, unsigned int bits,
-			     unsigned int start, unsigned int n)
+			     unsigned int start, const struct iova_request *rq)
 {
-	unsigned int i, at, run = 0;
+	unsigned long places = places_inside(rq);
+	unsigned int from = first_place(rq, start);
+	unsigned int i, at, end, first;
 
 	for (i = start / BITS_PER_LONG; i < bits / BITS_PER_LONG; i++) {
 		unsigned long word = map[i];
@@ -301,45 +322,23 @@ static unsigned int find_run(const unsigned long *map, unsigned int bits,
 		if (i == start / BITS_PER_LONG)
 			word |= (1UL << start % BITS_PER_LONG) - 1;
 		at = i * BITS_PER_LONG;
-		if (!word) {
-			run += BITS_PER_LONG;
-			if (run >= n)
-				return at + BITS_PER_LONG - run;
+		end = at + (word ? __ffs(word) : BITS_PER_LONG);
+		if (end >= from + rq->size)
+			return from;
+		if (!word)
 			continue;
-		}
-		if (run + __ffs(word) >= n)
-			return at - run;
-		if (n < BITS_PER_LONG) {
-			unsigned int bit = run_inside(~word, n);
+		first = first_place(rq, at) - at;
+		if (rq->size < BITS_PER_LONG && first < BITS_PER_LONG &&
+		    ~word) {
+			unsigned long runs = runs_inside(~word, rq->size) &
+					     places << first;
 
-			if (bit < BITS_PER_LONG)
-				return at + bit;
+			if (runs)
+				return at + __ffs(runs);
 		}
-		run = BITS_PER_LONG - 1 - __fls(word);
+		from = first_place(rq, at + __fls(word) + 1);
 	}
 	return bits;
-}
-
-/* For large pages: place counts modulo 2^order. */
-static unsigned int find_skewed(struct iova_arenas *as, struct iova_arena *a,
-				const struct iova_request *rq,
-				unsigned int start)
-{
-	unsigned long mask = (1UL << rq->order) - 1;
-
-	return bitmap_find_next_zero_area_off(arena_busy(as, a),
-					      1UL << as->order, start,
-					      rq->size, mask,
-					      -rq->skew & mask);
-}
-
-static unsigned int arena_find(struct iova_arenas *as, struct iova_arena *a,
-			       const struct iova_request *rq,
-			       unsigned int start)
-{
-	if (rq->order)
-		return find_skewed(as, a, rq, start);
-	return find_run(arena_busy(as, a), 1U << as->order, start, rq->size);
 }
 
 static void arena_take(struct iova_arena *a, unsigned int bit,
@@ -377,9 +376,9 @@ static bool arena_alloc(struct iova_arenas *as, struct iova_arena *a,
 
 	if (a->longest < rq->size)
 		return false;
-	bit = arena_find(as, a, rq, a->cursor);
+	bit = find_run(arena_busy(as, a), bits, a->cursor, rq);
 	if (bit >= bits && a->cursor)
-		bit = arena_find(as, a, rq, 0);
+		bit = find_run(arena_busy(as, a), bits, 0, rq);
 	if (bit >= bits) {
 		if (!rq->order) {
 			a->longest = rq->size - 1;

@@ -443,6 +443,35 @@ static void few_looks(void)
 	space_exit(&s);
 }
 
+/* Runs of zeros in a map, of all sizes and alignments */
+static void runs(void)
+{
+	unsigned long map[8];
+	unsigned int i, n;
+
+	for (i = 0; i < 300000; i++) {
+		struct iova_request rq = {
+			.size = rnd_size(256),
+			.order = rnd_below(10),
+		};
+
+		if (rnd_below(2))
+			rq.skew = rnd_below(1UL << rq.order);
+		if (i % 16 == 0)
+			memset(map, rnd_below(2) ? 0xff : 0, sizeof(map));
+		for (n = rnd_below(4); n; n--) {
+			unsigned int from = rnd_below(512);
+			unsigned int size = min(rnd_size(300), 512 - from);
+
+			if (rnd_below(2))
+				bitmap_set(map, from, size);
+			else
+				bitmap_clear(map, from, size);
+		}
+		find_check(map, 512, rnd_below(513), &rq);
+	}
+}
+
 /* A request that fails under a small mask harms no other mask. */
 static void poison(void)
 {
@@ -773,6 +802,7 @@ static void show(void)
 }
 
 const struct test arena_tests[] = {
+	{ "arenas: runs in a map", runs },
 	{ "arenas: small spaces, strict", small_strict },
 	{ "arenas: small spaces, lazy", small_lazy },
 	{ "arenas: small spaces, reserved ranges", small_reserved },

@@ -71,6 +71,34 @@ unsigned int tree_check(struct iova_tree *tree)
 	return node_check(tree->root.rb_node) - 1;
 }
 
+/* The slow way: at each place, page by page */
+static unsigned int slow_find(unsigned long *map, unsigned int bits,
+			      unsigned int start, const struct iova_request *rq)
+{
+	unsigned long mask = (1UL << rq->order) - 1;
+	unsigned int at, n;
+
+	for (at = start; at + rq->size <= bits; at++) {
+		if ((at - rq->skew) & mask)
+			continue;
+		for (n = 0; n < rq->size && !test_bit(at + n, map); n++)
+			;
+		if (n == rq->size)
+			return at;
+	}
+	return bits;
+}
+
+void find_check(unsigned long *map, unsigned int bits, unsigned int start,
+		const struct iova_request *rq)
+{
+	unsigned int fast = find_run(map, bits, start, rq);
+	unsigned int slow = slow_find(map, bits, start, rq);
+
+	CHECK(fast == slow, "%lu order %u skew %lu from %u: %u, not %u",
+	      rq->size, rq->order, rq->skew, start, fast, slow);
+}
+
 static unsigned int longest_run(unsigned long *map, unsigned int bits)
 {
 	unsigned int i, run = 0, longest = 0;

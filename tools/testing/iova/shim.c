@@ -376,26 +376,6 @@ void xa_destroy(struct xarray *xa)
 	}
 }
 
-unsigned long bitmap_find_next_zero_area_off(unsigned long *map,
-					     unsigned long size,
-					     unsigned long start,
-					     unsigned int nr,
-					     unsigned long align_mask,
-					     unsigned long align_offset)
-{
-	unsigned long at, n;
-
-	for (at = start; at + nr <= size; at++) {
-		if ((at + align_offset) & align_mask)
-			continue;
-		for (n = 0; n < nr && !test_bit(at + n, map); n++)
-			;
-		if (n == nr)
-			return at;
-	}
-	return size + 1;
-}
-
 /*
  * debugfs
  */

@@ -313,14 +313,6 @@ void *__xa_erase(struct xarray *xa, unsigned long index);
 bool xa_is_err(const void *entry);
 void xa_destroy(struct xarray *xa);
 
-/* What tools/lib does not have */
-unsigned long bitmap_find_next_zero_area_off(unsigned long *map,
-					     unsigned long size,
-					     unsigned long start,
-					     unsigned int nr,
-					     unsigned long align_mask,
-					     unsigned long align_offset);
-
 /* A list is a ring: the head moves to before the entry. */
 static inline void list_rotate_to_front(struct list_head *entry,
 					struct list_head *head)
