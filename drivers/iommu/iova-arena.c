@@ -99,16 +99,16 @@ enum iova_class {
  * @class: which of the pool's lists
  * @mark: its bit in the map of those that pages were given back to
  * @cursor: where the next allocation looks first
- * @longest: no run of free pages is longer
  * @used: bits set in the map of busy pages
  * @nr_waiting: bits set in the map of pages that wait for a flush
  * @allocs: allocations, for the trimmer
  * @seen_allocs: how many there were when it last came by
+ * @longest: for each order, no run of free pages that begins aligned is longer
  * @range: its place in the tree
  * @map: bitmaps: freed, busy, waiting
  *
- * All but the freed pages are protected by the pool's lock. What is before the
- * range says whether a look at the rest is worth it, and is in one cache line.
+ * All but the freed pages are protected by the pool's lock. The first cache line
+ * says whether a look at the rest is worth it, for requests without alignment.
  */
 struct iova_arena {
 	struct list_head node;
@@ -117,11 +117,11 @@ struct iova_arena {
 	enum iova_class class;
 	unsigned int mark;
 	unsigned int cursor;
-	unsigned int longest;
 	unsigned int used;
 	unsigned int nr_waiting;
 	unsigned int allocs;
 	unsigned int seen_allocs;
+	unsigned int longest[IOVA_TREE_ORDERS];
 	struct iova_range range;
 	unsigned long map[] ____cacheline_aligned_in_smp;
 };
@@ -269,7 +269,7 @@ static unsigned int dirty_bit(struct iova_arenas *as, unsigned long pfn)
 static void arena_note_room(struct iova_arenas *as, struct iova_arena *a)
 {
 	if (a->class != IOVA_HIGH)
-		as->room[a->mark] = a->nr_waiting ? U16_MAX : a->longest;
+		as->room[a->mark] = a->nr_waiting ? U16_MAX : a->longest[0];
 }
 
 /* Ones where @n ones in a row begin in a word. */
@@ -368,22 +368,59 @@ static bool arena_alloc_next(struct iova_arenas *as, struct iova_arena *a,
 	return true;
 }
 
+/* What the first page of a request is aligned to: to its skew, if it has one. */
+static unsigned int request_order(const struct iova_request *rq)
+{
+	return rq->skew ? __ffs(rq->skew) : rq->order;
+}
+
+static bool arena_may_fit(struct iova_arena *a, const struct iova_request *rq)
+{
+	return a->longest[request_order(rq)] >= rq->size;
+}
+
+/* A search has failed: with more alignment the next would, too. */
+static void arena_full(struct iova_arenas *as, struct iova_arena *a,
+		       const struct iova_request *rq)
+{
+	struct iova_request any = { .size = rq->size };
+	unsigned int bits = 1U << as->order;
+	unsigned int order = rq->order;
+
+	/* Mostly with none as well, which is known without a look at it. */
+	if (order && find_run(arena_busy(as, a), bits, 0, &any) >= bits)
+		order = 0;
+	else if (rq->skew)
+		return;
+	for (; order <= as->order; order++)
+		a->longest[order] = min(a->longest[order], rq->size - 1);
+	arena_note_room(as, a);
+}
+
+/* There may be one more run of free pages, up to @run of them. */
+static void arena_add_run(struct iova_arenas *as, struct iova_arena *a,
+			  unsigned int run)
+{
+	unsigned int order, free = (1U << as->order) - a->used;
+
+	for (order = 0; order <= as->order; order++)
+		a->longest[order] = min(max(a->longest[order], run), free);
+	arena_note_room(as, a);
+}
+
 static bool arena_alloc(struct iova_arenas *as, struct iova_arena *a,
 			const struct iova_request *rq, unsigned long *pfn)
 {
 	unsigned int bits = 1U << as->order;
 	unsigned int bit;
 
-	if (a->longest < rq->size)
+	if (!arena_may_fit(a, rq))
 		return false;
 	bit = find_run(arena_busy(as, a), bits, a->cursor, rq);
 	if (bit >= bits && a->cursor)
 		bit = find_run(arena_busy(as, a), bits, 0, rq);
 	if (bit >= bits) {
-		if (!rq->order) {
-			a->longest = rq->size - 1;
-			arena_note_room(as, a);
-		}
+		arena_full(as, a, rq);
 		return false;
 	}
 	bitmap_set(arena_busy(as, a), bit, rq->size);
@@ -518,7 +555,7 @@ static void arena_reap(struct iova_arenas *as, struct iova_arena *a)
 	unsigned long *waiting = arena_waiting(as, a);
 	unsigned long *busy = arena_busy(as, a);
 	unsigned int changed[REAP_MAX_KNOWN];
-	unsigned int i, nr = 0;
+	unsigned int i, nr = 0, run = 0;
 
 	if (!a->nr_waiting ||
 	    (flush && !dma_flush_passed(flush, a->stamp)))
@@ -537,13 +574,12 @@ static void arena_reap(struct iova_arenas *as, struct iova_arena *a)
 	a->nr_waiting = 0;
 	a->cursor = 0;
 	if (nr > REAP_MAX_KNOWN)
-		a->longest = (1U << as->order) - a->used;
+		run = 1U << as->order;
 	else
 		while (nr--)
-			a->longest = max(a->longest,
-					 run_through(busy, arena_words(as),
-						     changed[nr]));
-	arena_note_room(as, a);
+			run = max(run, run_through(busy, arena_words(as),
+						   changed[nr]));
+	arena_add_run(as, a, run);
 }
 
 static void arena_refill(struct iova_arenas *as, struct iova_arena *a)
@@ -798,6 +834,7 @@ static struct iova_arena *arena_create(struct iova_arenas *as,
 		.limit = limit,
 	};
 	struct iova_arena *a;
+	unsigned int order;
 	unsigned long pfn;
 
 	/* Most requests for one too many need no lock. */
@@ -808,7 +845,8 @@ static struct iova_arena *arena_create(struct iova_arenas *as,
 			 GFP_ATOMIC | __GFP_NOWARN);
 	if (!a)
 		return NULL;
-	a->longest = rq.size;
+	for (order = 0; order <= as->order; order++)
+		a->longest[order] = rq.size;
 	a->class = class;
 	scoped_guard(spinlock_irqsave, &as->lock) {
 		tree_reap(as);
@@ -947,7 +985,7 @@ static void pool_remove(struct iova_arenas *as, struct iova_arena *a)
 static bool arena_worth(struct iova_arenas *as, struct iova_arena *a,
 			const struct iova_request *rq)
 {
-	return a->longest >= rq->size || a->nr_waiting ||
+	return arena_may_fit(a, rq) || a->nr_waiting ||
 	       test_bit(a->mark, as->dirty) || a->class == IOVA_HIGH;
 }
 

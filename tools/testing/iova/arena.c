@@ -443,6 +443,35 @@ static void few_looks(void)
 	space_exit(&s);
 }
 
+/* In a full space whose holes are long enough, and none of them is aligned. */
+static void no_looks(void)
+{
+	struct iova_request rq = { .size = 8, .limit = 0xffff, .hard = true };
+	unsigned long i, words[256] = {};
+
+	space_init(&s, SZ_64K, 1, 0x1ffff);
+	space_defer(&s, 256);
+	while (space_alloc(&s, &rq))
+		shim_cpu = rnd_below(SHIM_CPUS);
+	for (i = 0; i < s.nr; ) {
+		if ((s.allocs[i].pfn / 8 & 3) % 3)
+			space_free(&s, i);
+		else
+			i++;
+	}
+	rq.size = 16;
+	for (rq.order = 5; rq.order >= 4; rq.order--) {
+		CHECK(!space_alloc(&s, &rq), "order %u", rq.order);
+		arenas_plant(s.as, words);
+		CHECK(!space_alloc(&s, &rq), "order %u, searched again",
+		      rq.order);
+		arenas_plant(s.as, words);
+	}
+	rq.order = 3;
+	CHECK(space_alloc(&s, &rq), "order 3, which there is");
+	space_exit(&s);
+}
+
 /* Runs of zeros in a map, of all sizes and alignments */
 static void runs(void)
 {
@@ -817,6 +846,7 @@ const struct test arena_tests[] = {
 	{ "arenas: a full space, strict", exhaust_strict },
 	{ "arenas: a full space, lazy", exhaust_lazy },
 	{ "arenas: few looks in a full space", few_looks },
+	{ "arenas: no looks for what was not aligned before", no_looks },
 	{ "arenas: a failure under a small mask", poison },
 	{ "arenas: mixed masks", mixed_masks },
 	{ "arenas: a lost CPU", lost_cpu },

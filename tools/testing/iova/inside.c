@@ -99,12 +99,17 @@ void find_check(unsigned long *map, unsigned int bits, unsigned int start,
 	      rq->size, rq->order, rq->skew, start, fast, slow);
 }
 
-static unsigned int longest_run(unsigned long *map, unsigned int bits)
+/* Of those that begin at a multiple of 2^@order */
+static unsigned int longest_run(unsigned long *map, unsigned int bits,
+				unsigned int order)
 {
 	unsigned int i, run = 0, longest = 0;
 
 	for (i = 0; i < bits; i++) {
-		run = test_bit(i, map) ? 0 : run + 1;
+		if (test_bit(i, map))
+			run = 0;
+		else if (run || !(i & ((1U << order) - 1)))
+			run++;
 		longest = max(longest, run);
 	}
 	return longest;
@@ -115,8 +120,8 @@ static void near_check(struct iova_arenas *as, struct iova_arena *a)
 {
 	CHECK(as->near[a->mark] == a, "place %u", a->mark);
 	CHECK(test_bit(a->mark, a->pool->near), "not in the pool's map");
-	CHECK(as->room[a->mark] == (a->nr_waiting ? U16_MAX : a->longest),
-	      "room %u, not %u", as->room[a->mark], a->longest);
+	CHECK(as->room[a->mark] == (a->nr_waiting ? U16_MAX : a->longest[0]),
+	      "room %u, not %u", as->room[a->mark], a->longest[0]);
 }
 
 static void arena_check(struct iova_arenas *as, enum iova_class class,
@@ -140,7 +145,9 @@ static void arena_check(struct iova_arenas *as, enum iova_class class,
 	CHECK(a->class == class, "class %u", a->class);
 	if (class != IOVA_HIGH)
 		near_check(as, a);
-	CHECK(longest_run(busy, bits) <= a->longest, "longest %u", a->longest);
+	for (i = 0; i <= as->order; i++)
+		CHECK(longest_run(busy, bits, i) <= a->longest[i],
+		      "longest[%u] %u", i, a->longest[i]);
 	for (i = 0; i < arena_words(as); i++) {
 		CHECK(!(waiting[i] & ~busy[i]), "waits and is not busy");
 		CHECK(!(freed[i] & ~busy[i]), "given back and not busy");
@@ -209,6 +216,20 @@ void arenas_check(struct iova_arenas *as, unsigned int reserved)
 	CHECK(tree_check(&as->tree) == n + reserved + as->nr_ranges,
 	      "%lu ranges", as->nr_ranges);
 	freed_check(as);
+}
+
+/*
+ * Free pages that no arena was told of, at its beginning: who allocates them
+ * has searched it. The second call takes them away.
+ */
+void arenas_plant(struct iova_arenas *as, unsigned long *words)
+{
+	unsigned long n = min((min(as->end, as->last32) >> as->order) + 1,
+			      NEAR_PLACES), i;
+
+	for (i = 0; i < n; i++)
+		if (as->near[i])
+			swap(arena_busy(as, as->near[i])[0], words[i]);
 }
 
 unsigned int arenas_order(struct iova_arenas *as)

@@ -57,6 +57,7 @@
 		     _a > _b ? _a : _b; })
 #define max3(a, b, c) max(max(a, b), c)
 #define clamp(value, lo, hi) min(max(value, lo), hi)
+#define swap(a, b) ({ __auto_type _old = (a); (a) = (b); (b) = _old; })
 
 #undef order_base_2
 #define order_base_2(n) ((n) > 1 ? ilog2((unsigned long)(n) - 1) + 1 : 0)
