@@ -1204,13 +1204,25 @@ static bool small_alloc(struct iova_arenas *as, enum iova_class class,
 	return pool_grow(as, class, rq, pfn) || steal(as, class, rq, pfn);
 }
 
+/* Does an arena of which no page is in use have room for it? */
+static bool fits_arena(struct iova_arenas *as, const struct iova_request *rq)
+{
+	return rq->size <= as->small && rq->order <= as->order &&
+	       rq->skew + rq->size <= 1UL << as->order;
+}
+
+/* Are pages of an arena below the limit, and others above? */
+static bool cuts_arena(struct iova_arenas *as, unsigned long limit)
+{
+	return limit != as->end && (limit + 1) & ((1UL << as->order) - 1);
+}
+
 static bool alloc_in_class(struct iova_arenas *as,
 			   const struct iova_request *rq, unsigned long *pfn)
 {
 	enum iova_class class = class_of(as, rq->limit);
 
-	if (rq->size <= as->small && rq->order <= as->order &&
-	    small_alloc(as, class, rq, pfn))
+	if (fits_arena(as, rq) && small_alloc(as, class, rq, pfn))
 		return true;
 	return tree_alloc(as, rq, pfn);
 }
@@ -1264,7 +1276,7 @@ static noinline bool alloc_slowly(struct iova_arenas *as,
 			return true;
 	}
 	/* Arenas without a page in use make room for what fits into none. */
-	if (rq.size <= as->small && rq.limit >= as->last32)
+	if (fits_arena(as, &rq) && !cuts_arena(as, rq.limit))
 		return false;
 	iova_arenas_trim(as);
 	return alloc_below(as, &rq, pfn);

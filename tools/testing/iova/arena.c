@@ -413,13 +413,14 @@ static void exhaust_lazy(void)
 }
 
 /* In a full space, only what something was given back to is worth a look. */
-static void few_looks(void)
+static void few_looks_in(unsigned long end, unsigned long limit,
+			 unsigned int order)
 {
 	struct iova_request rq = { .size = 16, .limit = 0xfffff,
 				   .hard = true };
 	unsigned long i, reads, words;
 
-	space_init(&s, SZ_4K, 1, (1UL << 33) / SZ_4K - 1);
+	space_init(&s, SZ_4K, 1, end);
 	space_defer(&s, 256);
 	while (space_alloc(&s, &rq))
 		shim_cpu = rnd_below(SHIM_CPUS);
@@ -427,6 +428,8 @@ static void few_looks(void)
 	for (i = 0; i < 3; i++)
 		space_free(&s, rnd_below(s.nr));
 	rq.size = 17;
+	rq.order = order;
+	rq.limit = limit;
 	reads = shim_nr_reads;
 	CHECK(!space_alloc(&s, &rq), "17 pages between ranges of 16");
 	reads = shim_nr_reads - reads;
@@ -438,9 +441,56 @@ static void few_looks(void)
 	CHECK(shim_nr_reads == reads && s.begun == i,
 	      "looked at again, though nothing was given back");
 	rq.size = 16;
+	rq.order = 0;
+	rq.limit = 0xfffff;
 	for (i = 0; i < 3; i++)
 		CHECK(space_alloc(&s, &rq), "range %lu is not found", i);
 	space_exit(&s);
+}
+
+/* Whether it reaches 4 GiB, ends there, or below, and with smaller masks */
+static void few_looks(void)
+{
+	static const unsigned long ends[] = { 0x1fffff, 0xfffff, 0x7ffff };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(ends); i++) {
+		few_looks_in(ends[i], 0xfffff, 0);
+		few_looks_in(ends[i], 0xfffff, 5);
+		few_looks_in(ends[i], 0x3ffff, 0);
+		few_looks_in(ends[i], 0x3ffff, 5);
+	}
+}
+
+/* Arenas of which no page is in use make room for what fits into none. */
+static void too_aligned(void)
+{
+	const struct iova_request one = { .size = 1, .limit = 0xffff,
+					  .hard = true };
+	struct iova_request rq = { .size = 16, .limit = 0xffff, .hard = true };
+	unsigned long arena, first, i;
+
+	for (i = 0; i < 2; i++) {
+		unsigned long n = 0;
+
+		space_init(&s, SZ_64K, 1, 0xffff);
+		space_defer(&s, 256);
+		arena = arenas_order(s.as);
+		while (space_alloc(&s, &one))
+			;
+		/* Arenas come from the top, and what is below stays full. */
+		first = 0x10000 - (limited() << arena);
+		while (n < s.nr) {
+			if (s.allocs[n].pfn >= first)
+				space_free(&s, n);
+			else
+				n++;
+		}
+		rq.order = arena + i;
+		rq.skew = (1UL << arena) - 8;
+		CHECK(space_alloc(&s, &rq), "order %u", rq.order);
+		space_exit(&s);
+	}
 }
 
 /* In a full space whose holes are long enough, and none of them is aligned. */
@@ -846,6 +896,7 @@ const struct test arena_tests[] = {
 	{ "arenas: a full space, strict", exhaust_strict },
 	{ "arenas: a full space, lazy", exhaust_lazy },
 	{ "arenas: few looks in a full space", few_looks },
+	{ "arenas: more alignment than arenas have", too_aligned },
 	{ "arenas: no looks for what was not aligned before", no_looks },
 	{ "arenas: a failure under a small mask", poison },
 	{ "arenas: mixed masks", mixed_masks },

@@ -269,8 +269,7 @@ static bool arena_has_room(struct iova_arenas *as, struct iova_arena *a,
 	unsigned long mask = (1UL << rq->order) - 1;
 	unsigned int i, at, bits = 1U << as->order;
 
-	if (rq->size > as->small || rq->order > as->order ||
-	    a->range.hi > rq->limit)
+	if (!fits_arena(as, rq) || a->range.hi > rq->limit)
 		return false;
 	for (at = 0; at + rq->size <= bits; at++) {
 		if ((a->range.lo + at - rq->skew) & mask)
