@@ -168,6 +168,8 @@ struct iova_cpu {
  * @last32: last page below 4 GiB
  * @dirty: for each place, modulo the bits, whether pages were given back
  * @shared: arenas above 4 GiB have shared one of these bits
+ * @departed: arenas that have left a pool or the tree
+ * @arrived: those of them that are in the other, or in another pool, by now
  * @lock: protects the tree and all below
  * @tree: what is taken
  * @freed: ranges of the tree that wait for a flush, the oldest first
@@ -199,6 +201,8 @@ struct iova_arenas {
 	DECLARE_BITMAP(dirty, DIRTY_BITS);
 	u16 room[NEAR_PLACES];
 	bool shared;
+	atomic_t departed;
+	atomic_t arrived;
 
 	spinlock_t lock ____cacheline_aligned_in_smp;
 	struct iova_tree tree;
@@ -824,6 +828,21 @@ static void tree_free_later(struct iova_arenas *as, struct dma_flush *flush,
  * Making and unmaking arenas
  */
 
+/* An arena on its way is seen by nobody, so that these are counted. */
+static void arena_departs(struct iova_arenas *as)
+{
+	atomic_inc(&as->departed);
+	/* Who sees that it has left sees the number; see alloc_anywhere(). */
+	smp_mb__after_atomic();
+}
+
+static void arena_arrives(struct iova_arenas *as)
+{
+	/* Who sees the number sees where it is now; see alloc_anywhere(). */
+	smp_mb__before_atomic();
+	atomic_inc(&as->arrived);
+}
+
 static struct iova_arena *arena_create(struct iova_arenas *as,
 				       enum iova_class class,
 				       unsigned long limit)
@@ -855,6 +874,7 @@ static struct iova_arena *arena_create(struct iova_arenas *as,
 			kfree(a);
 			return NULL;
 		}
+		arena_departs(as);
 		iova_tree_insert(&as->tree, &a->range, pfn,
 				 pfn + rq.size - 1);
 		a->mark = dirty_bit(as, pfn);
@@ -875,6 +895,7 @@ static void arena_destroy(struct iova_arenas *as, struct iova_arena *a)
 		as->nr_arenas--;
 		as->nr_limited -= a->class != IOVA_HIGH;
 	}
+	arena_arrives(as);
 	kfree(a);
 }
 
@@ -968,12 +989,14 @@ static void pool_add(struct iova_arenas *as, struct iova_pool *pool,
 	if (a->class != IOVA_HIGH)
 		__set_bit(a->mark, pool->near);
 	arena_note_room(as, a);
+	arena_arrives(as);
 }
 
 static void pool_remove(struct iova_arenas *as, struct iova_arena *a)
 {
 	struct iova_pool *pool = a->pool;
 
+	arena_departs(as);
 	list_del(&a->node);
 	WRITE_ONCE(pool->nr[a->class], pool->nr[a->class] - 1);
 	pool->waiting[a->class] -= a->nr_waiting;
@@ -1240,6 +1263,22 @@ static bool alloc_below(struct iova_arenas *as, const struct iova_request *rq,
 	return alloc_in_class(as, &low, pfn);
 }
 
+/* From all arenas and the tree; notes whether one was on its way meanwhile. */
+static bool alloc_anywhere(struct iova_arenas *as,
+			   const struct iova_request *rq, unsigned long *pfn)
+{
+	/* Pairs with the barrier in arena_arrives(). */
+	int arrived = atomic_read_acquire(&as->arrived);
+
+	if (alloc_below(as, rq, pfn))
+		return true;
+	/* Pairs with the barrier in arena_departs(). */
+	smp_rmb();
+	if (atomic_read(&as->departed) != arrived)
+		request_again(rq);
+	return false;
+}
+
 static noinline bool alloc_slowly(struct iova_arenas *as,
 				  const struct iova_request *request,
 				  unsigned long *pfn)
@@ -1259,11 +1298,12 @@ static noinline bool alloc_slowly(struct iova_arenas *as,
 	/* All arenas, with all that was given back, wherever it waits. */
 	rq.hard = true;
 	rq.missed = &missed;
-	if (alloc_below(as, &rq, pfn))
+	if (alloc_anywhere(as, &rq, pfn))
 		return true;
 	/*
 	 * Twice, for what others give back meanwhile puts the flush off for all
-	 * that waits in its arena, and pools that they are in are passed over.
+	 * that waits in its arena, and pools that they are in are passed over,
+	 * as is what they move.
 	 */
 	flush = arenas_flush(as);
 	for (i = 0; i < 2 && missed; i++) {
@@ -1272,7 +1312,7 @@ static noinline bool alloc_slowly(struct iova_arenas *as,
 			dma_flush_now(flush);
 			tree_reap_all(as);
 		}
-		if (alloc_below(as, &rq, pfn))
+		if (alloc_anywhere(as, &rq, pfn))
 			return true;
 	}
 	/* Arenas without a page in use make room for what fits into none. */

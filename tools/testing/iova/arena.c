@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Arenas against a byte for each page. */
+#include <semaphore.h>
+
 #include "test.h"
 
 #define SZ_BIG		0x1000000UL	/* granule of which 4 GiB have 256 */
@@ -286,6 +288,110 @@ static void flushed_meanwhile(void)
 	CHECK(space_alloc(&s, &rq), "%lu pages are in use", s.pages);
 	CHECK(!shim_in_alloc, "no flush meanwhile");
 	space_exit(&s);
+}
+
+static sem_t stopped, go_on;
+static pthread_t mover;
+static const struct iova_request last_page = { .size = 1, .limit = 0xfff,
+					       .hard = true };
+
+/* The other CPU is stopped with an arena that no pool has. */
+static void stop_on_the_way(void)
+{
+	if (!arenas_on_their_way(s.as))
+		return;
+	shim_interrupt = NULL;
+	sem_post(&stopped);
+	sem_wait(&go_on);
+}
+
+static void *trim_arenas(void *unused)
+{
+	shim_cpu = 1;
+	shim_interrupt = stop_on_the_way;
+	iova_arenas_trim(s.as);
+	return NULL;
+}
+
+static void *move_arenas(void *unused)
+{
+	shim_cpu = 1;
+	shim_interrupt = stop_on_the_way;
+	shim_lose_cpu(0);
+	return NULL;
+}
+
+static void *make_arena(void *unused)
+{
+	shim_cpu = 1;
+	shim_interrupt = stop_on_the_way;
+	CHECK(space_alloc(&s, &last_page), "no arena");
+	return NULL;
+}
+
+static void let_go(struct space *space)
+{
+	space->in_flush = NULL;
+	sem_post(&go_on);
+	pthread_join(mover, NULL);
+}
+
+/* All that has room is an arena on its way; it arrives before the next look. */
+static void one_moves(void *(*move)(void *))
+{
+	sem_init(&stopped, 0, 0);
+	sem_init(&go_on, 0, 0);
+	pthread_create(&mover, NULL, move, NULL);
+	sem_wait(&stopped);
+	s.in_flush = let_go;
+	CHECK(space_alloc(&s, &last_page), "an arena was overlooked");
+	CHECK(!s.in_flush, "there was other room");
+	space_exit(&s);
+}
+
+/* Gives back what lies in a part of the space, until it is free. */
+static void free_part(unsigned long lo, unsigned long hi)
+{
+	unsigned long i = 0;
+
+	while (i < s.nr) {
+		if (s.allocs[i].pfn >= lo && s.allocs[i].pfn <= hi)
+			space_free(&s, i);
+		else
+			i++;
+	}
+}
+
+static void on_their_way(void)
+{
+	struct iova_request rq = last_page;
+
+	/* Into the tree, all of its pages being free */
+	space_init(&s, SZ_1M, 1, 4095);
+	space_defer(&s, 100000);
+	while (space_alloc(&s, &rq))
+		;
+	free_part(4095 & ~63, 4095);
+	one_moves(trim_arenas);
+
+	/* To another CPU */
+	space_init(&s, SZ_1M, 1, 4095);
+	space_defer(&s, 100000);
+	while (space_alloc(&s, &rq))
+		;
+	free_part(4095, 4095);
+	iova_arenas_trim(s.as);
+	one_moves(move_arenas);
+
+	/* Out of the tree, where all else is taken */
+	space_init(&s, SZ_1M, 1, 4095);
+	space_defer(&s, 100000);
+	for (rq.size = 64; rq.size; rq.size /= 64)
+		while (space_alloc(&s, &rq))
+			;
+	free_part(4095 & ~63, 4095);
+	iova_arenas_trim(s.as);
+	one_moves(make_arena);
 }
 
 static unsigned long limited(void)
@@ -819,6 +925,13 @@ static void far_apart(void)
 	}
 }
 
+/* Within each there are as many places for another one. */
+static void seldom_op(void)
+{
+	if (rnd_below(3) == 0)
+		one_op();
+}
+
 /* Interrupts allocate and give back wherever they can. */
 static void with_irqs(bool lazy)
 {
@@ -830,7 +943,7 @@ static void with_irqs(bool lazy)
 			space_defer(&s, 1 + rnd_below(64));
 		s.in_flush = ops_in_flush;
 		for (i = 0; i < 2000; i++) {
-			shim_interrupt = one_op;
+			shim_interrupt = seldom_op;
 			step(50, 20);
 			shim_interrupt = NULL;
 			space_check(&s);
@@ -891,6 +1004,7 @@ const struct test arena_tests[] = {
 	{ "arenas: a flush is put off", put_off },
 	{ "arenas: room in the tree only", only_in_tree },
 	{ "arenas: flushed meanwhile", flushed_meanwhile },
+	{ "arenas: on their way", on_their_way },
 	{ "arenas: the last one", last_arena },
 	{ "arenas: a space is filled by ranges of one size", sizes_fill },
 	{ "arenas: a full space, strict", exhaust_strict },

@@ -211,6 +211,8 @@ void arenas_check(struct iova_arenas *as, unsigned int reserved)
 	}
 	CHECK(places == limited, "%lu places, not %lu", places, limited);
 	CHECK(n == as->nr_arenas, "%lu arenas, not %lu", n, as->nr_arenas);
+	CHECK(atomic_read(&as->departed) == atomic_read(&as->arrived),
+	      "arenas are on their way");
 	CHECK(limited == as->nr_limited, "limited: %lu, not %lu", limited,
 	      as->nr_limited);
 	CHECK(tree_check(&as->tree) == n + reserved + as->nr_ranges,
@@ -230,6 +232,24 @@ void arenas_plant(struct iova_arenas *as, unsigned long *words)
 	for (i = 0; i < n; i++)
 		if (as->near[i])
 			swap(arena_busy(as, as->near[i])[0], words[i]);
+}
+
+/* Arenas below 4 GiB that are in no pool; none if one is locked */
+unsigned int arenas_on_their_way(struct iova_arenas *as)
+{
+	unsigned int i, n = as->nr_limited;
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		for (i = 0; i < CPU_POOLS; i++) {
+			struct iova_pool *pool = &as->cpus[cpu].pool[i];
+
+			if (pool->lock)
+				return 0;
+			n -= pool->nr[IOVA_NARROW] + pool->nr[IOVA_LOW];
+		}
+	}
+	return n;
 }
 
 unsigned int arenas_order(struct iova_arenas *as)

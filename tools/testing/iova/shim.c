@@ -54,6 +54,7 @@ spinlock_t *shim_lock(spinlock_t *lock)
 {
 	if (shim_nr_locks)
 		shim_bug("a spinlock under another one");
+	shim_may_interrupt();
 	pthread_mutex_lock(&lock->mutex);
 	shim_nr_locks++;
 	lock->owner = pthread_self();
@@ -66,6 +67,7 @@ void shim_unlock(spinlock_t **lock)
 	__atomic_store_n(&(*lock)->held, false, __ATOMIC_RELAXED);
 	shim_nr_locks--;
 	pthread_mutex_unlock(&(*lock)->mutex);
+	shim_may_interrupt();
 }
 
 /* Not more than two levels: a softirq and a hardirq. */
@@ -102,6 +104,7 @@ void __clear_bit_unlock(long nr, unsigned long *map)
 		shim_bug("a bit lock that is not held");
 	shim_may_interrupt();
 	__atomic_fetch_and(map, ~BIT_MASK(nr), __ATOMIC_RELEASE);
+	shim_may_interrupt();
 }
 
 struct mutex *shim_mutex_lock(struct mutex *lock)

@@ -90,6 +90,9 @@ typedef struct {
 #define atomic_read(v)		__atomic_load_n(&(v)->counter, __ATOMIC_RELAXED)
 #define atomic_set(v, i)	__atomic_store_n(&(v)->counter, i,	\
 						 __ATOMIC_SEQ_CST)
+#define atomic_read_acquire(v)	__atomic_load_n(&(v)->counter, __ATOMIC_ACQUIRE)
+#define atomic_inc(v)		((void)__atomic_add_fetch(&(v)->counter, 1, \
+							  __ATOMIC_SEQ_CST))
 #define atomic_xchg(v, i)	__atomic_exchange_n(&(v)->counter, i,	\
 						    __ATOMIC_SEQ_CST)
 #define atomic64_read(v)	__atomic_load_n(&(v)->counter, __ATOMIC_SEQ_CST)
@@ -113,6 +116,8 @@ typedef struct {
 #else
 #define smp_mb()		__atomic_thread_fence(__ATOMIC_SEQ_CST)
 #endif
+#undef smp_rmb
+#define smp_rmb()		smp_mb()
 #define smp_mb__before_atomic()	smp_mb()
 #define smp_mb__after_atomic()	smp_mb()
 
