@@ -712,7 +712,11 @@ static bool tree_reuse(struct iova_arenas *as, const struct iova_request *rq,
 	return true;
 }
 
-/* Ranges of the tree whose flush is over; returns whether all are through. */
+/*
+ * Ranges of the tree whose flush is over; returns whether all are through. Who
+ * gives one back takes in more than that when there are many, so they come to
+ * an end.
+ */
 static bool tree_reap(struct iova_arenas *as)
 {
 	struct iova_range *range;
@@ -747,6 +751,7 @@ static bool tree_alloc(struct iova_arenas *as, const struct iova_request *rq,
 		       unsigned long *pfn)
 {
 	struct iova_range *range;
+	bool through;
 
 	if (READ_ONCE(as->freed)) {
 		guard(spinlock_irqsave)(&as->lock);
@@ -756,17 +761,18 @@ static bool tree_alloc(struct iova_arenas *as, const struct iova_request *rq,
 	range = kmalloc_obj(*range, GFP_ATOMIC | __GFP_NOWARN);
 	if (!range)
 		return false;
-	scoped_guard(spinlock_irqsave, &as->lock) {
-		tree_reap(as);
+	do {
+		guard(spinlock_irqsave)(&as->lock);
+		through = tree_reap(as);
 		if (tree_find(as, rq, pfn)) {
 			iova_tree_insert(&as->tree, range, *pfn,
 					 *pfn + rq->size - 1);
 			as->nr_ranges++;
 			return true;
 		}
-		if (as->freed)
+		if (through && as->freed)
 			request_again(rq);
-	}
+	} while (!through);
 	kfree(range);
 	return false;
 }

@@ -290,6 +290,22 @@ static void flushed_meanwhile(void)
 	space_exit(&s);
 }
 
+/* Ranges whose flush is over are room for any request. */
+static void reap_ranges(void)
+{
+	struct iova_request rq = { .size = 64, .limit = 0xfff };
+
+	space_init(&s, SZ_1M, 1, 4095);
+	space_defer(&s, 1000);
+	while (space_alloc(&s, &rq))
+		;
+	space_free_all(&s);
+	dma_flush_now(&s.flush);
+	rq.size = 4000;
+	CHECK(space_alloc(&s, &rq), "all pages are free");
+	space_exit(&s);
+}
+
 static sem_t stopped, go_on;
 static pthread_t mover;
 static const struct iova_request last_page = { .size = 1, .limit = 0xfff,
@@ -1004,6 +1020,7 @@ const struct test arena_tests[] = {
 	{ "arenas: a flush is put off", put_off },
 	{ "arenas: room in the tree only", only_in_tree },
 	{ "arenas: flushed meanwhile", flushed_meanwhile },
+	{ "arenas: flushed ranges", reap_ranges },
 	{ "arenas: on their way", on_their_way },
 	{ "arenas: the last one", last_arena },
 	{ "arenas: a space is filled by ranges of one size", sizes_fill },
