@@ -175,7 +175,8 @@ struct iova_cpu {
  * @freed: ranges of the tree that wait for a flush, the oldest first
  * @last_freed: where to add one
  * @nr_freed: how many there are
- * @nr_unflushed: ranges given back since the last flush for too many of them
+ * @last_stamp: of the range given back last
+ * @nr_unflushed: how many have this stamp
  * @places: bits of @dirty that an arena has
  * @nr_arenas: arenas there are
  * @nr_limited: those of them below 4 GiB
@@ -209,6 +210,7 @@ struct iova_arenas {
 	struct iova_range *freed;
 	struct iova_range **last_freed;
 	unsigned int nr_freed;
+	s64 last_stamp;
 	unsigned int nr_unflushed;
 	DECLARE_BITMAP(places, DIRTY_BITS);
 	unsigned long nr_arenas;
@@ -823,9 +825,13 @@ static void tree_free_later(struct iova_arenas *as, struct dma_flush *flush,
 		/* Those whose flush is over are kept for the next requests. */
 		if (++as->nr_freed > TREE_MAX_FREED)
 			tree_reap(as);
-		if (++as->nr_unflushed < TREE_MAX_FREED)
+		/* Whatever flush begins serves all those before. */
+		if (range->stamp != as->last_stamp) {
+			as->last_stamp = range->stamp;
+			as->nr_unflushed = 0;
+		}
+		if (++as->nr_unflushed != TREE_MAX_FREED)
 			return;
-		as->nr_unflushed = 0;
 	}
 	dma_flush_now(flush);
 }

@@ -306,6 +306,32 @@ static void reap_ranges(void)
 	space_exit(&s);
 }
 
+/* Only as many ranges as no flush has served yet ask for one. */
+static void count_ranges(void)
+{
+	struct iova_request rq = { .size = 5, .limit = 0xfff };
+	unsigned int i, n;
+
+	space_init(&s, SZ_1M, 1, 4095);
+	space_defer(&s, 1000);
+	for (i = 0; i < 400; i++)
+		CHECK(space_alloc(&s, &rq), "allocation %u", i);
+	for (i = 0; i < 3; i++) {
+		for (n = 0; n < 100; n++)
+			space_free(&s, 0);
+		CHECK(s.begun == i, "%u flushes, not %u", s.begun, i);
+		dma_flush_now(&s.flush);
+	}
+	space_free_all(&s);
+	CHECK(s.begun == i, "100 ranges, and a flush");
+	for (i = 0; i < 256; i++)
+		CHECK(space_alloc(&s, &rq), "allocation %u", i);
+	i = s.begun;
+	space_free_all(&s);
+	CHECK(s.begun == i + 2, "%u flushes for 256 ranges", s.begun - i);
+	space_exit(&s);
+}
+
 static sem_t stopped, go_on;
 static pthread_t mover;
 static const struct iova_request last_page = { .size = 1, .limit = 0xfff,
@@ -1021,6 +1047,7 @@ const struct test arena_tests[] = {
 	{ "arenas: room in the tree only", only_in_tree },
 	{ "arenas: flushed meanwhile", flushed_meanwhile },
 	{ "arenas: flushed ranges", reap_ranges },
+	{ "arenas: ranges that are not flushed", count_ranges },
 	{ "arenas: on their way", on_their_way },
 	{ "arenas: the last one", last_arena },
 	{ "arenas: a space is filled by ranges of one size", sizes_fill },
