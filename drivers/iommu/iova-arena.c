@@ -894,7 +894,8 @@ static struct iova_arena *arena_create(struct iova_arenas *as,
 			WRITE_ONCE(as->shared, true);
 		as->nr_arenas++;
 		as->nr_created++;
-		as->nr_limited += class != IOVA_HIGH;
+		WRITE_ONCE(as->nr_limited,
+			   as->nr_limited + (class != IOVA_HIGH));
 	}
 	return a;
 }
@@ -905,7 +906,8 @@ static void arena_destroy(struct iova_arenas *as, struct iova_arena *a)
 		iova_tree_erase(&as->tree, &a->range);
 		__clear_bit(a->mark, as->places);
 		as->nr_arenas--;
-		as->nr_limited -= a->class != IOVA_HIGH;
+		WRITE_ONCE(as->nr_limited,
+			   as->nr_limited - (a->class != IOVA_HIGH));
 	}
 	arena_arrives(as);
 	kfree(a);
