@@ -275,7 +275,8 @@ static unsigned int dirty_bit(struct iova_arenas *as, unsigned long pfn)
 static void arena_note_room(struct iova_arenas *as, struct iova_arena *a)
 {
 	if (a->class != IOVA_HIGH)
-		as->room[a->mark] = a->nr_waiting ? U16_MAX : a->longest[0];
+		as->room[a->mark] = a->nr_waiting ? U16_MAX :
+				    min(a->longest[0], U16_MAX);
 }
 
 /* Ones where @n ones in a row begin in a word. */

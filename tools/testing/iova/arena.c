@@ -797,6 +797,23 @@ static void steal(void)
 	space_exit(&s);
 }
 
+/* With tiny pages, an arena has more of them than 16 bits count. */
+static void tiny_pages(void)
+{
+	struct iova_request rq = { .size = 1, .limit = 0xffffff };
+
+	space_init(&s, 256, 1, 0xffffff);
+	CHECK(arenas_order(s.as) == 16, "order %u", arenas_order(s.as));
+	space_reserve(&s, 0x20000, 0xffffff);
+	space_reserve(&s, 1, 0xffff);
+	CHECK(space_alloc(&s, &rq), "first");
+	/* For a smaller mask arenas like this one are the last chance. */
+	rq.limit = 0x1ffff;
+	rq.hard = true;
+	CHECK(space_alloc(&s, &rq), "all but one page are free");
+	space_exit(&s);
+}
+
 /* Every allocation of memory fails once, in each of the cases. */
 static void no_memory_ops(bool lazy)
 {
@@ -1060,6 +1077,7 @@ const struct test arena_tests[] = {
 	{ "arenas: mixed masks", mixed_masks },
 	{ "arenas: a lost CPU", lost_cpu },
 	{ "arenas: other CPUs' arenas", steal },
+	{ "arenas: tiny pages", tiny_pages },
 	{ "arenas: allocations of memory fail", no_memory },
 	{ "arenas: no memory to give back", free_without_memory },
 	{ "arenas: an idle space, strict", idle_strict },

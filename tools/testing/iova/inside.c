@@ -120,7 +120,8 @@ static void near_check(struct iova_arenas *as, struct iova_arena *a)
 {
 	CHECK(as->near[a->mark] == a, "place %u", a->mark);
 	CHECK(test_bit(a->mark, a->pool->near), "not in the pool's map");
-	CHECK(as->room[a->mark] == (a->nr_waiting ? U16_MAX : a->longest[0]),
+	CHECK(as->room[a->mark] == (a->nr_waiting ? U16_MAX :
+				      min(a->longest[0], U16_MAX)),
 	      "room %u, not %u", as->room[a->mark], a->longest[0]);
 }
 
