@@ -1449,7 +1449,8 @@ EXPORT_SYMBOL_IF_KUNIT(iova_arenas_reserve);
 
 /*
  * Looks at the first arenas of a pool, which go to the end of its list or to
- * @gone. Returns whether some were in use, so that it is worth coming back.
+ * @gone. Returns whether it is worth coming back: after a flush, or later if
+ * those in use may be @idle by then.
  */
 static bool pool_trim_some(struct iova_arenas *as, struct list_head *arenas,
 			   unsigned int n, bool idle, struct list_head *gone)
@@ -1465,7 +1466,8 @@ static bool pool_trim_some(struct iova_arenas *as, struct list_head *arenas,
 			list_add(&a->node, gone);
 			continue;
 		}
-		again |= a->nr_waiting || a->allocs != a->seen_allocs;
+		again |= a->nr_waiting ||
+			 (idle && a->allocs != a->seen_allocs);
 		a->seen_allocs = a->allocs;
 		list_rotate_left(arenas);
 	}
@@ -1513,10 +1515,11 @@ static bool pools_trim(struct iova_arenas *as, struct iova_cpu *owner, bool idle
 
 static bool arenas_trim(struct iova_arenas *as, bool idle)
 {
-	bool again = false;
+	bool again;
 	int cpu;
 
 	tree_reap_all(as);
+	again = READ_ONCE(as->freed);
 	for_each_possible_cpu(cpu)
 		again |= pools_trim(as, per_cpu_ptr(as->cpus, cpu), idle);
 	return again;
@@ -1532,10 +1535,9 @@ void iova_arenas_trim(struct iova_arenas *as)
 {
 	struct dma_flush *flush = arenas_flush(as);
 
-	if (flush) {
-		arenas_trim(as, false);
-		dma_flush_now(flush);
-	}
+	if (!arenas_trim(as, false) || !flush)
+		return;
+	dma_flush_now(flush);
 	arenas_trim(as, false);
 }
 EXPORT_SYMBOL_IF_KUNIT(iova_arenas_trim);

@@ -814,6 +814,31 @@ static void tiny_pages(void)
 	space_exit(&s);
 }
 
+/* Making room takes a flush if something waits for one, wherever. */
+static void trim_flushes(void)
+{
+	struct iova_request rq = { .limit = 0xfffff };
+	unsigned int i;
+
+	space_init(&s, SZ_4K, 1, 0xfffff);
+	space_defer(&s, 256);
+	for (rq.size = 1; rq.size <= 1001; rq.size += 1000) {
+		for (i = 0; i < 10; i++)
+			CHECK(space_alloc(&s, &rq), "allocation %u", i);
+		i = s.begun;
+		iova_arenas_trim(s.as);
+		CHECK(s.begun == i, "%lu pages: for nothing", rq.size);
+		space_free(&s, 3);
+		iova_arenas_trim(s.as);
+		CHECK(s.begun == i + 1, "%lu pages: no flush", rq.size);
+		iova_arenas_trim(s.as);
+		CHECK(s.begun == i + 1, "%lu pages: again", rq.size);
+		space_free_all(&s);
+		iova_arenas_trim(s.as);
+	}
+	space_exit(&s);
+}
+
 /* Every allocation of memory fails once, in each of the cases. */
 static void no_memory_ops(bool lazy)
 {
@@ -1078,6 +1103,7 @@ const struct test arena_tests[] = {
 	{ "arenas: a lost CPU", lost_cpu },
 	{ "arenas: other CPUs' arenas", steal },
 	{ "arenas: tiny pages", tiny_pages },
+	{ "arenas: flushes to make room", trim_flushes },
 	{ "arenas: allocations of memory fail", no_memory },
 	{ "arenas: no memory to give back", free_without_memory },
 	{ "arenas: an idle space, strict", idle_strict },
