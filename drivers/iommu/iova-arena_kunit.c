@@ -458,7 +458,8 @@ struct race {
 
 static u64 race_map(struct race *race, struct rnd_state *rnd)
 {
-	struct iova_request rq = random_request(rnd, 40);
+	/* Some are too large for an arena, which serves up to 64. */
+	struct iova_request rq = random_request(rnd, 100);
 	unsigned long pfn;
 	const char *wrong;
 
