@@ -27,7 +27,7 @@ IGNORED = "MISSING_SIGN_OFF,NO_AUTHOR_SIGN_OFF,FILE_PATH_CHANGES"
 FILE_IGNORED = "UNDOCUMENTED_SETUP"
 # What stands in for the kernel's own definitions cannot follow advice to use
 # them, and libFuzzer chose the name of its function.
-SHIMS = "tools/testing/iova/"
+SHIMS = ("tools/testing/iova/", "tools/testing/calgary/")
 SHIM_IGNORED = ("AVOID_EXTERNS,CAMELCASE,EXPORT_SYMBOL,FUNCTION_ARGUMENTS,"
                 "IS_ENABLED_CONFIG,MACRO_ARG_PRECEDENCE,MACRO_ARG_REUSE,"
                 "MACRO_ARG_UNUSED,MEMORY_BARRIER,NEW_TYPEDEFS,"
@@ -107,7 +107,7 @@ def checkpatch(*args):
     ignored = f"{IGNORED},{FILE_IGNORED}" if "-f" in args else IGNORED
     name = str(args[-1])
     mail = "" if "-f" in args else Path(name).read_text(encoding="utf-8")
-    if name.startswith(SHIMS) or f"+++ b/{SHIMS}" in mail:
+    if name.startswith(SHIMS) or any(f"+++ b/{s}" in mail for s in SHIMS):
         ignored += f",{SHIM_IGNORED}"
     if GROUPS in mail:
         ignored += ",COMPLEX_MACRO"

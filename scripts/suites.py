@@ -7,6 +7,7 @@ import dispatch
 import kernel
 import options
 import results
+import suite_ebda
 import suite_iova
 import suite_kcsan
 import suite_models
@@ -156,6 +157,7 @@ SUITES = {
     "tools": suite_tools.suite,
     "series": suite_series.suite,
     "iova": suite_iova.suite,
+    "ebda": suite_ebda.suite,
     "kunit": kunit,
     "kcsan": suite_kcsan.suite,
     "options": options_off,
