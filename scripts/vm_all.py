@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """All test machines, by name."""
 
+import vm_calgary
 import vm_gart
 import vm_guests
 import vm_power
@@ -8,5 +9,5 @@ import vm_q35
 import vm_small
 
 MACHINES = {machine.name: machine
-            for machine in (vm_q35.Q35, *vm_small.ALL, *vm_gart.ALL,
-                            vm_guests.GUESTS, *vm_power.ALL)}
+            for machine in (vm_q35.Q35, *vm_small.ALL, vm_guests.GUESTS,
+                            *vm_gart.ALL, *vm_calgary.ALL, *vm_power.ALL)}

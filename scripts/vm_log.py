@@ -48,6 +48,8 @@ KERNEL = re.compile("|".join((
     r"(?:Hardware|Tx) Unit Hang",
     r"nvme\w*: I/O .* timeout|nvme .*QID \d+ timeout",
     r"ata\d.*(?:exception Emask|failed command)",
+    r"calgary: .*(?:errant DMA|does not stop|stay off|still busy)",
+    r"suspected of an errant DMA",
     r"EEH: (?:Frozen|Fenced|Detected)",
     r"iommu_free: invalid entry",
     r"Call Trace:",
@@ -70,6 +72,7 @@ QEMU = re.compile("|".join((
     r"detected (?:translation|IOMMU)",
     r"phb\d.*(?:xlate|invalid)",
     r"k8-gart: node",
+    r"calgary [0-9a-f]+(?:\.\d)?: ",
 )), re.I)
 
 # What CONFIG_PRINTK_CALLER puts before a line: a task, or a CPU in interrupts.

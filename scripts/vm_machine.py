@@ -35,7 +35,8 @@ class Mode:
 
     words: str              # added to the kernel command line
     what: str               # for people
-    domain: str             # type of every device's IOMMU domain, or None
+    domain: object          # type of every device's IOMMU domain, or None;
+    # or {role: type} when the others have none
     says: tuple = ()        # patterns that the kernel log has just once
     slow: bool = False      # a kernel that takes four times as long
     kunit: bool = False     # the kernel's own tests run, at boot and after

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * IBM Calgary and CalIOC2.
+ *
+ * A chip has four PHBs (PCI host bridges). Each has one table of TCEs, its
+ * translations, which all devices behind it share. The parts, from bottom to
+ * top, each without knowledge of the next:
+ *
+ *	ebda.c		where firmware says that chips are
+ *	table.c		tables of TCEs
+ *	phb.c		what is done to the registers, and in which order
+ *	calgary.c	an IOMMU driver
+ *	options.c	calgary= on the command line
+ *	x86.c		the machine: firmware's table, registers, shutdown
+ */
+#ifndef _CALGARY_H
+#define _CALGARY_H
+
+#include <linux/atomic.h>
+#include <linux/iommu.h>
+#include <linux/range.h>
+#include <linux/ratelimit.h>
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
+
+#include "../flat-pt.h"
+#include "ebda.h"
+#include "regs.h"
+
+#define CALGARY_MAX_CODE	7	/* the largest table, 8 MB */
+
+struct calgary_chip;
+
+/**
+ * struct calgary_io - how to get at a machine; tests have their own
+ * @read32: read a register of 32 bits
+ * @write32: write one
+ * @read64: read a register of 64 bits, by one access
+ * @write64: write one
+ * @now: time in ns
+ * @publish: bring TCEs from the CPU's caches to memory. Chips do not look
+ *	into caches; NULL only in tests
+ */
+struct calgary_io {
+	u32 (*read32)(struct calgary_chip *chip, unsigned int offset);
+	void (*write32)(struct calgary_chip *chip, unsigned int offset,
+			u32 value);
+	u64 (*read64)(struct calgary_chip *chip, unsigned int offset);
+	void (*write64)(struct calgary_chip *chip, unsigned int offset,
+			u64 value);
+	u64 (*now)(void);
+	void (*publish)(void *start, unsigned int bytes);
+};
+
+/* What becomes of DMA */
+enum calgary_state {
+	CALGARY_OFF,		/* it is not translated */
+	CALGARY_ON,		/* it is translated */
+	CALGARY_ISOLATED,	/* there is none: slots are off after an error */
+};
+
+/**
+ * struct calgary_table - a table of TCEs
+ * @pt: for the library that fills it
+ * @tar: what TAR has to say of it: address and size
+ */
+struct calgary_table {
+	struct flat_pt pt;
+	u64 tar;
+};
+
+/* Ranges that a PHB does not translate: no more than these */
+#define CALGARY_MAX_RANGES	4
+
+/**
+ * struct calgary_errors - registers that tell of an error
+ * @csr: status of DMA, with the bits of an error
+ * @plssr: status of loads and stores by the CPU
+ * @csmr: mask of the status of DMA
+ * @mck: machine check
+ * @detail: seven registers, nobody has told of what
+ * @root: status of the root complex of a CalIOC2
+ */
+struct calgary_errors {
+	u32 csr;
+	u32 plssr;
+	u32 csmr;
+	u32 mck;
+	u32 detail[PHB_NR_DETAILS];
+	u32 root;
+};
+
+/**
+ * struct calgary_phb - a PCI host bridge
+ * @chip: where it is
+ * @nr: which one of the chip
+ * @calioc2: it is a CalIOC2's, otherwise a Calgary's
+ * @first_bus: first bus behind it
+ * @last_bus: last bus behind it
+ * @lock: protects what follows up to @wanted, and makes sequences of register
+ *	accesses whole
+ * @state: what becomes of DMA
+ * @tar: of the table in use; 0 while there is none
+ * @slots: slots that were off before all were, in isolation
+ * @done: flushes that were wanted when the last one that is done began
+ * @wanted: number of flushes that were wanted
+ * @domain: the paging domain, or NULL; the group's mutex protects it
+ * @spare: a table made in advance, or NULL
+ * @node: in the list of all PHBs that translate
+ * @iommu: what the core knows
+ * @watchdog: looks for errors
+ * @reports: limits reports
+ */
+struct calgary_phb {
+	struct calgary_chip *chip;
+	unsigned int nr;
+	bool calioc2;
+	u8 first_bus;
+	u8 last_bus;
+
+	/* For what follows, up to @wanted */
+	spinlock_t lock;
+	enum calgary_state state;
+	u64 tar;
+	u32 slots;
+	u64 done;
+	atomic64_t wanted;
+
+	struct calgary_domain *domain;
+	struct calgary_table *spare;
+	struct list_head node;
+	struct iommu_device iommu;
+	struct delayed_work watchdog;
+	struct ratelimit_state reports;
+};
+
+/**
+ * struct calgary_chip - a chip
+ * @io: how to get at registers
+ * @regs: where they are
+ * @nr: its number
+ * @phbs: its PHBs
+ */
+struct calgary_chip {
+	const struct calgary_io *io;
+	void __iomem *regs;
+	unsigned int nr;
+	struct calgary_phb phbs[CALGARY_PHBS];
+};
+
+/* The size of a table, and of what it translates, by code */
+static inline size_t calgary_table_bytes(unsigned int code)
+{
+	return 0x10000UL << code;
+}
+
+static inline u64 calgary_iova_bytes(unsigned int code)
+{
+	return 0x2000000ULL << code;
+}
+
+/* table.c */
+struct calgary_table *calgary_table_alloc(const struct calgary_io *io,
+					  unsigned int code);
+void calgary_table_free(struct calgary_table *table);
+
+/* phb.c */
+void calgary_phb_init(struct calgary_chip *chip, unsigned int nr);
+int calgary_phb_use(struct calgary_phb *phb, u64 tar);
+int calgary_phb_flush(struct calgary_phb *phb);
+bool calgary_phb_check(struct calgary_phb *phb, struct calgary_errors *errors);
+int calgary_phb_enable(struct calgary_phb *phb);
+unsigned int calgary_phb_ranges(struct calgary_phb *phb, u64 end,
+				struct range *ranges);
+
+/* options.c */
+struct calgary_options {
+	bool on;
+	bool empty_slots;
+	unsigned int code;
+	DECLARE_BITMAP(disabled, 256);
+};
+
+extern struct calgary_options calgary_options;
+
+void calgary_parse(const char *list, void (*refuse)(const char *message));
+
+/* calgary.c */
+void calgary_add_chip(struct calgary_chip *chip);
+int calgary_start(const struct calgary_io *io);
+void calgary_shutdown(void);
+
+#endif /* _CALGARY_H */

@@ -1,0 +1,378 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What is done to the registers of a PHB, and in which order.
+ *
+ * There is one way to make a chip forget TCEs: to write TAR, which drops all
+ * that the PHB has cached. DMA has to be drained before. So each change of TAR
+ * while a PHB translates is made between quiesce() and resume(), which are all
+ * that differs between Calgary and CalIOC2.
+ *
+ * Calgary: AER stops arbitration, so that no new request comes; reading PLSSR
+ * pushes posted writes; then the split queue has to run empty. If it does not,
+ * we go on, as there is no more that could be done.
+ *
+ * CalIOC2: it is asked for a SoftStop, and its split queue runs empty. PMDR
+ * says whether the stop failed. Otherwise reading PMCR turns the SoftStop into
+ * a HardStop. A chip that never stops may use stale TCEs for ever, into memory
+ * that others own by then. So its slots are switched off.
+ *
+ * All of it may run with interrupts off. So it is bounded by a number of reads
+ * for each try, a number of tries, and by time.
+ *
+ * Entries that are not mapped are not flushed when they become mapped: drivers
+ * have used these chips for twelve years without that, with TCEs side by side
+ * in each cache line, so chips do not keep entries that permit nothing. One
+ * that was mapped before has been flushed before its address was given out
+ * again, which is what the IOMMU core sees to.
+ */
+#define pr_fmt(fmt) "calgary: " fmt
+
+#include <linux/cleanup.h>
+#include <linux/errno.h>
+#include <linux/minmax.h>
+#include <linux/printk.h>
+#include <linux/time64.h>
+
+#include "calgary.h"
+
+#define MAX_READS	100
+#define MAX_TRIES	100
+#define MAX_NS		(2 * NSEC_PER_MSEC)	/* all tries together */
+
+static u32 read_phb(struct calgary_phb *phb, unsigned int offset)
+{
+	return phb->chip->io->read32(phb->chip,
+				     calgary_phb_base(phb->nr) + offset);
+}
+
+static void write_phb(struct calgary_phb *phb, unsigned int offset, u32 value)
+{
+	phb->chip->io->write32(phb->chip, calgary_phb_base(phb->nr) + offset,
+			       value);
+}
+
+static u64 read_tar(struct calgary_phb *phb)
+{
+	return phb->chip->io->read64(phb->chip, calgary_tar(phb->nr));
+}
+
+/* Give TAR what it should have; that drops what the PHB has cached. */
+static void write_tar(struct calgary_phb *phb)
+{
+	phb->chip->io->write64(phb->chip, calgary_tar(phb->nr),
+			       (read_tar(phb) & ~TAR_OURS) | phb->tar);
+	/* Reading it back makes sure that it has got there. */
+	read_tar(phb);
+}
+
+static void change_config(struct calgary_phb *phb, u32 clear, u32 set)
+{
+	u32 config = read_phb(phb, PHB_CONFIG_RW);
+
+	write_phb(phb, PHB_CONFIG_RW, (config & ~clear) | set);
+	read_phb(phb, PHB_CONFIG_RW);
+}
+
+/* Wait until the split queue is empty, but not for ever */
+static void drain(struct calgary_phb *phb, u64 begin)
+{
+	unsigned int reads;
+	u64 queue;
+
+	for (reads = 0; reads < MAX_READS; reads++) {
+		queue = phb->chip->io->read64(phb->chip,
+					      calgary_split_queue(phb->nr));
+		if ((queue & SPLIT_QUEUE_EMPTY) == SPLIT_QUEUE_EMPTY)
+			return;
+		if (phb->chip->io->now() - begin > MAX_NS)
+			break;
+	}
+	pr_warn_ratelimited("chip %u PHB %u: still busy, going on\n",
+			    phb->chip->nr, phb->nr);
+}
+
+static bool soft_stop(struct calgary_phb *phb, u64 begin)
+{
+	write_phb(phb, PHB_PMCR, read_phb(phb, PHB_PMCR) | PM_SOFT_STOP);
+	drain(phb, begin);
+	if (read_phb(phb, PHB_PMDR) & PM_SOFT_STOP_FAULT) {
+		/* A stop that has failed must not stay half done. */
+		write_phb(phb, PHB_PMCR, 0);
+		read_phb(phb, PHB_PMCR);
+		return false;
+	}
+	/* This read turns the SoftStop into a HardStop. */
+	read_phb(phb, PHB_PMCR);
+	read_phb(phb, PHB_PMDR);
+	return true;
+}
+
+/* Stop all DMA; resume() wants *@aer again. */
+static int quiesce(struct calgary_phb *phb, u32 *aer)
+{
+	u64 begin = phb->chip->io->now();
+	unsigned int tries;
+
+	if (!phb->calioc2) {
+		*aer = read_phb(phb, PHB_AER);
+		write_phb(phb, PHB_AER, 0);
+		read_phb(phb, PHB_PLSSR);
+		drain(phb, begin);
+		return 0;
+	}
+	for (tries = 0; tries < MAX_TRIES; tries++) {
+		if (soft_stop(phb, begin))
+			return 0;
+		if (phb->chip->io->now() - begin > MAX_NS)
+			break;
+	}
+	return -EIO;
+}
+
+static void resume(struct calgary_phb *phb, u32 aer)
+{
+	if (!phb->calioc2) {
+		write_phb(phb, PHB_AER, aer);
+		read_phb(phb, PHB_AER);
+		return;
+	}
+	read_phb(phb, PHB_PMCR);
+	write_phb(phb, PHB_PMCR, 0);
+	read_phb(phb, PHB_PMCR);
+}
+
+static void isolate(struct calgary_phb *phb)
+{
+	lockdep_assert_held(&phb->lock);
+	phb->slots = read_phb(phb, PHB_CONFIG_RW) & CONFIG_SLOTS_OFF;
+	change_config(phb, 0, CONFIG_SLOTS_OFF);
+	phb->state = CALGARY_ISOLATED;
+}
+
+/* Drop what the PHB has cached, while it translates */
+static int renew(struct calgary_phb *phb)
+{
+	u32 aer = 0;
+
+	lockdep_assert_held(&phb->lock);
+	if (quiesce(phb, &aer)) {
+		isolate(phb);
+		return -EIO;
+	}
+	write_tar(phb);
+	resume(phb, aer);
+	return 0;
+}
+
+/*
+ * An on-board SAS controller on bus 1 of PCI-X machines keeps others waiting
+ * for longer than the default, see bug 7180 of bugzilla.kernel.org.
+ */
+static void wait_longer(struct calgary_phb *phb)
+{
+	unsigned int shift = calgary_ccr_shift(phb->nr);
+	u64 ccr = phb->chip->io->read64(phb->chip, CCR);
+
+	ccr &= ~(CCR_TIMEOUT_MASK << shift);
+	phb->chip->io->write64(phb->chip, CCR, ccr | CCR_TIMEOUT_2S << shift);
+}
+
+static void quirks(struct calgary_phb *phb)
+{
+	if (phb->calioc2)
+		write_phb(phb, PHB_SAVIOR,
+			  read_phb(phb, PHB_SAVIOR) | SAVIOR_QUIRK);
+	else if (phb->first_bus == 1)
+		wait_longer(phb);
+}
+
+/**
+ * calgary_phb_init - look at a PHB, without changing anything
+ * @chip: where it is
+ * @nr: which one of the chip
+ *
+ * Another kernel may have left its devices isolated. So they are until
+ * calgary_phb_enable() is called.
+ */
+void calgary_phb_init(struct calgary_chip *chip, unsigned int nr)
+{
+	struct calgary_phb *phb = &chip->phbs[nr];
+
+	phb->chip = chip;
+	phb->nr = nr;
+	spin_lock_init(&phb->lock);
+	if ((read_phb(phb, PHB_CONFIG_RW) & CONFIG_SLOTS_OFF) ==
+	    CONFIG_SLOTS_OFF)
+		phb->state = CALGARY_ISOLATED;
+}
+
+/**
+ * calgary_phb_use - translate by a table, or no more
+ * @phb: the PHB
+ * @tar: address and size of the table, 0 for none
+ *
+ * Devices that are isolated stay so; the table is used once they no longer are.
+ *
+ * Context: Any.
+ *
+ * Return: 0, or -EIO when the chip cannot be stopped to replace the old table.
+ * Its devices are isolated then.
+ */
+int calgary_phb_use(struct calgary_phb *phb, u64 tar)
+{
+	bool running;
+	u32 aer = 0;
+
+	guard(spinlock_irqsave)(&phb->lock);
+	phb->tar = tar;
+	/* Not only this kernel may have switched it on. */
+	running = phb->state != CALGARY_ISOLATED &&
+		  read_phb(phb, PHB_CONFIG_RW) & CONFIG_TCE;
+	if (running && quiesce(phb, &aer)) {
+		isolate(phb);
+		return -EIO;
+	}
+	if (!running || !tar)
+		change_config(phb, CONFIG_OURS, 0);
+	write_tar(phb);
+	if (tar) {
+		quirks(phb);
+		change_config(phb, 0, CONFIG_OURS);
+	}
+	if (running)
+		resume(phb, aer);
+	if (phb->state != CALGARY_ISOLATED)
+		phb->state = tar ? CALGARY_ON : CALGARY_OFF;
+	return 0;
+}
+
+/**
+ * calgary_phb_flush - drop all TCEs that a PHB has cached
+ * @phb: the PHB
+ *
+ * A flush that begins after this is called, on any CPU, will do.
+ *
+ * Context: Any. Takes time, all DMA stops meanwhile.
+ *
+ * Return: 0, or -EIO when the chip cannot be stopped. Its devices are isolated
+ * then, so that in either case none of them uses a stale TCE.
+ */
+int calgary_phb_flush(struct calgary_phb *phb)
+{
+	/* Fully ordered: what was stored to the table comes before. */
+	u64 ticket = atomic64_inc_return(&phb->wanted);
+	u64 wanted;
+
+	guard(spinlock_irqsave)(&phb->lock);
+	if (phb->state != CALGARY_ON || phb->done >= ticket)
+		return 0;
+	wanted = atomic64_read(&phb->wanted);
+	if (renew(phb))
+		return -EIO;
+	phb->done = wanted;
+	return 0;
+}
+
+/**
+ * calgary_phb_check - isolate the devices of a PHB if there was an error
+ * @phb: the PHB
+ * @errors: where to store what the registers say of it
+ *
+ * Context: Any.
+ *
+ * Return: whether there was an error.
+ */
+bool calgary_phb_check(struct calgary_phb *phb, struct calgary_errors *errors)
+{
+	unsigned int i;
+
+	guard(spinlock_irqsave)(&phb->lock);
+	if (phb->state != CALGARY_ON)
+		return false;
+	*errors = (struct calgary_errors){ .csr = read_phb(phb, PHB_CSR) };
+	if (!(errors->csr & CSR_ERROR))
+		return false;
+	errors->plssr = read_phb(phb, PHB_PLSSR);
+	errors->csmr = read_phb(phb, PHB_CSMR);
+	errors->mck = read_phb(phb, PHB_MCK);
+	for (i = 0; i < PHB_NR_DETAILS; i++)
+		errors->detail[i] = read_phb(phb, PHB_DETAIL(i));
+	if (phb->calioc2)
+		errors->root = read_phb(phb, PHB_ROOT_STATUS);
+	write_phb(phb, PHB_CSR, 0);
+	isolate(phb);
+	return true;
+}
+
+/**
+ * calgary_phb_enable - let the devices of a PHB do DMA again after an error
+ * @phb: the PHB
+ *
+ * Stale TCEs and old errors are gone before that.
+ *
+ * Context: Any.
+ *
+ * Return: 0, or -EIO when the chip keeps the slots off.
+ */
+int calgary_phb_enable(struct calgary_phb *phb)
+{
+	guard(spinlock_irqsave)(&phb->lock);
+	if (phb->state != CALGARY_ISOLATED)
+		return 0;
+	write_phb(phb, PHB_CSR, 0);
+	/* No DMA is there to be stopped. */
+	change_config(phb, CONFIG_OURS, 0);
+	write_tar(phb);
+	change_config(phb, 0, phb->tar ? CONFIG_OURS : 0);
+	change_config(phb, CONFIG_SLOTS_OFF, phb->slots);
+	if ((read_phb(phb, PHB_CONFIG_RW) & CONFIG_SLOTS_OFF) != phb->slots)
+		return -EIO;
+	phb->state = phb->tar ? CALGARY_ON : CALGARY_OFF;
+	return 0;
+}
+
+static u64 read_pair(struct calgary_phb *phb, unsigned int high,
+		     unsigned int low)
+{
+	return (u64)read_phb(phb, high) << 32 | read_phb(phb, low);
+}
+
+/* Registers may have nonsense, and what is beyond a table is none of it. */
+static unsigned int note_range(struct range *range, u64 start,
+			       u64 last, u64 end)
+{
+	if (start > last || start >= end)
+		return 0;
+	*range = (struct range){ start, min(last, end - 1) };
+	return 1;
+}
+
+/**
+ * calgary_phb_ranges - which IOVAs a PHB does not translate
+ * @phb: the PHB
+ * @end: first IOVA beyond the table
+ * @ranges: room for CALGARY_MAX_RANGES
+ *
+ * Return: number of ranges.
+ */
+unsigned int calgary_phb_ranges(struct calgary_phb *phb, u64 end,
+				struct range *ranges)
+{
+	unsigned int n;
+
+	guard(spinlock_irqsave)(&phb->lock);
+	/* From CalIOC2's point of view, all of the first MB is legacy. */
+	n = note_range(ranges, phb->calioc2 ? 0 : 0xa0000, 0xfffff, end);
+	/* What the old name of the register calls a size is a limit. */
+	n += note_range(ranges + n, read_pair(phb, PHB_MEM1_HIGH, PHB_MEM1_LOW),
+		       read_phb(phb, PHB_MEM1_LIMIT) | CALGARY_WINDOW_LAST,
+		       end);
+	if (read_phb(phb, PHB_CONFIG_RW) & CONFIG_MEM2)
+		n += note_range(ranges + n,
+			       read_pair(phb, PHB_MEM2_HIGH, PHB_MEM2_LOW),
+			       read_pair(phb, PHB_MEM2_LIMIT_HIGH,
+					 PHB_MEM2_LIMIT_LOW) |
+			       CALGARY_WINDOW_LAST, end);
+	/* Interrupts; in a window or not, none says. */
+	return n + note_range(ranges + n, CALGARY_MSI, CALGARY_MSI_LAST, end);
+}

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KUnit tests of tables of TCEs: what a chip finds in memory.
+ */
+#include <kunit/test.h>
+#include <linux/io.h>
+#include <linux/iommu.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "calgary.h"
+
+/* What has been brought to memory */
+static void *published;
+static unsigned int published_bytes;
+
+static void publish(void *start, unsigned int bytes)
+{
+	published = start;
+	published_bytes = bytes;
+}
+
+static const struct calgary_io io = { .publish = publish };
+
+static void tables_are_aligned_and_empty(struct kunit *test)
+{
+	struct calgary_table *table;
+	unsigned int code;
+
+	/* 1 MB at most: memory of a test machine is not for more. */
+	for (code = 0; code <= 4; code++) {
+		size_t bytes = SZ_64K << code;
+
+		published_bytes = 0;
+		table = calgary_table_alloc(&io, code);
+		KUNIT_ASSERT_NOT_NULL(test, table);
+		KUNIT_EXPECT_EQ(test, flat_pt_check(&table->pt), 0);
+		if ((table->tar & 7) == code) {
+			u64 phys = table->tar - code;
+
+			KUNIT_EXPECT_EQ(test, phys & (bytes - 1), 0);
+			KUNIT_EXPECT_LE(test, phys, SZ_4G - bytes);
+			KUNIT_EXPECT_EQ(test, phys,
+					virt_to_phys(table->pt.table));
+			KUNIT_EXPECT_NULL(test, memchr_inv(table->pt.table, 0,
+							   bytes));
+			KUNIT_EXPECT_EQ(test, table->pt.pages * 4096,
+					(u64)SZ_32M << code);
+			/* Zeros in a cache are none to a chip. */
+			KUNIT_EXPECT_EQ(test, published_bytes, bytes);
+		}
+		calgary_table_free(table);
+	}
+}
+
+static void tces_are_as_chips_want_them(struct kunit *test)
+{
+	static const u8 tces[3][8] = {
+		{ 0x00, 0x00, 0x7f, 0xff, 0x12, 0x34, 0x50, 0x01 },
+		{ 0x00, 0x00, 0x7f, 0xff, 0x12, 0x34, 0x50, 0x03 },
+		{ 0x00, 0x00, 0x7f, 0xff, 0x12, 0x34, 0x50, 0x03 },
+	};
+	static const int prots[3] = {
+		IOMMU_READ, IOMMU_WRITE, IOMMU_READ | IOMMU_WRITE,
+	};
+	struct calgary_table *table = calgary_table_alloc(&io, 0);
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, table);
+	for (i = 0; i < 3; i++) {
+		u8 *tce = table->pt.table + 8 * (0x100 + i);
+		u64 iova = (0x100 + i) * SZ_4K;
+		size_t mapped = 0;
+
+		KUNIT_EXPECT_EQ(test, flat_pt_map(&table->pt, iova,
+						  0x7fff12345000, 1,
+						  prots[i], &mapped), 0);
+		KUNIT_EXPECT_MEMEQ(test, tce, tces[i], 8);
+		KUNIT_EXPECT_PTR_EQ(test, published, (void *)tce);
+		KUNIT_EXPECT_EQ(test, published_bytes, 8);
+		KUNIT_EXPECT_EQ(test, flat_pt_iova_to_phys(&table->pt,
+							   iova + 5),
+				0x7fff12345005);
+		published = NULL;
+		KUNIT_EXPECT_EQ(test, flat_pt_unmap(&table->pt, iova, 1),
+				SZ_4K);
+		KUNIT_EXPECT_NULL(test, memchr_inv(tce, 0, 8));
+		KUNIT_EXPECT_PTR_EQ(test, published, (void *)tce);
+	}
+	calgary_table_free(table);
+}
+
+/* Neither beyond the table nor where no TCE can point */
+static void impossible_mappings_are_refused(struct kunit *test)
+{
+	struct calgary_table *table = calgary_table_alloc(&io, 0);
+	size_t mapped = 0;
+
+	KUNIT_ASSERT_NOT_NULL(test, table);
+	KUNIT_EXPECT_NE(test, flat_pt_map(&table->pt, SZ_32M, 0, 1, IOMMU_READ,
+					  &mapped), 0);
+	KUNIT_EXPECT_NE(test, flat_pt_map(&table->pt, SZ_32M - SZ_4K, 0, 2,
+					  IOMMU_READ, &mapped), 0);
+	KUNIT_EXPECT_NE(test, flat_pt_map(&table->pt, SZ_1M, 1ULL << 48, 1,
+					  IOMMU_READ, &mapped), 0);
+	KUNIT_EXPECT_EQ(test, mapped, 0);
+	KUNIT_EXPECT_NULL(test, memchr_inv(table->pt.table, 0, SZ_64K));
+	calgary_table_free(table);
+}
+
+static struct kunit_case calgary_table_cases[] = {
+	KUNIT_CASE(tables_are_aligned_and_empty),
+	KUNIT_CASE(tces_are_as_chips_want_them),
+	KUNIT_CASE(impossible_mappings_are_refused),
+	{}
+};
+
+static struct kunit_suite calgary_table_suite = {
+	.name = "iommu-calgary-table",
+	.test_cases = calgary_table_cases,
+};
+
+kunit_test_suite(calgary_table_suite);

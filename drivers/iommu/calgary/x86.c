@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Calgary and CalIOC2 in a machine: where firmware says they are, how their
+ * registers are accessed, and when they are started and stopped.
+ */
+#define pr_fmt(fmt) "calgary: " fmt
+
+#include <linux/cacheflush.h>
+#include <linux/cleanup.h>
+#include <linux/dma-map-ops.h>
+#include <linux/init.h>
+#include <linux/io.h>
+#include <linux/ktime.h>
+#include <linux/minmax.h>
+#include <linux/slab.h>
+
+#include <asm/bios_ebda.h>
+#include <asm/e820/api.h>
+#include <asm/iommu.h>
+#include <asm/x86_init.h>
+
+#include "calgary.h"
+
+/* An EBDA ends here at the latest, and has no more than 64 KB of use to us. */
+#define EBDA_END	0xa0000
+#define EBDA_MAX	SZ_64K
+
+static u32 read32(struct calgary_chip *chip, unsigned int offset)
+{
+	return ioread32be(chip->regs + offset);
+}
+
+static void write32(struct calgary_chip *chip, unsigned int offset, u32 value)
+{
+	iowrite32be(value, chip->regs + offset);
+}
+
+static u64 read64(struct calgary_chip *chip, unsigned int offset)
+{
+	return swab64(readq(chip->regs + offset));
+}
+
+static void write64(struct calgary_chip *chip, unsigned int offset, u64 value)
+{
+	writeq(swab64(value), chip->regs + offset);
+}
+
+static const struct calgary_io x86_io = {
+	.read32 = read32,
+	.write32 = write32,
+	.read64 = read64,
+	.write64 = write64,
+	.now = ktime_get_mono_fast_ns,
+	.publish = clflush_cache_range,
+};
+
+static bool __init is_ram(u64 start, u64 last)
+{
+	return e820__mapped_any(start, last + 1, E820_TYPE_RAM);
+}
+
+static int __init read_ebda(struct calgary_ebda *found)
+{
+	unsigned int start = get_bios_ebda();
+	size_t size;
+	void *ebda;
+	int ret;
+
+	if (!start || start >= EBDA_END)
+		return -ENOENT;
+	size = min(EBDA_END - start, EBDA_MAX);
+	ebda = memremap(start, size, MEMREMAP_WB);
+	if (!ebda)
+		return -ENOMEM;
+	ret = calgary_ebda_parse(ebda, size, is_ram, found);
+	memunmap(ebda);
+	return ret;
+}
+
+static void __init add_chip(const struct calgary_ebda_chip *info)
+{
+	struct calgary_chip *chip = kzalloc_obj(*chip);
+
+	if (chip)
+		chip->regs = ioremap(info->bbar, CALGARY_BBAR_SIZE);
+	if (!chip || !chip->regs) {
+		pr_err("no memory for the chip at 0x%x\n", info->bbar);
+		kfree(chip);
+		return;
+	}
+	chip->io = &x86_io;
+	calgary_add_chip(chip);
+}
+
+static void __init add_chips(const struct calgary_ebda *found)
+{
+	static const char * const flaws[CALGARY_NR_FLAWS] __initconst = {
+		[CALGARY_BBAR_ZERO] = "no address",
+		[CALGARY_BBAR_UNALIGNED] = "an odd address",
+		[CALGARY_BBAR_TAKEN] = "an address where something else is",
+		[CALGARY_BBAR_TWICE] = "the address of another",
+	};
+	unsigned int i;
+
+	for (i = 0; i < CALGARY_NR_FLAWS; i++) {
+		if (found->flaws[i])
+			pr_warn("%u chips have %s, not used\n",
+				found->flaws[i], flaws[i]);
+	}
+	for (i = 0; i < found->nr_chips; i++)
+		add_chip(&found->chips[i]);
+}
+
+/* After PCI devices have got their addresses, before drivers are there */
+static int __init calgary_init(void)
+{
+	struct calgary_ebda *found __free(kfree) = NULL;
+	int ret;
+
+	if (no_iommu || iommu_detected || !calgary_options.on)
+		return 0;
+	found = kzalloc_obj(*found);
+	if (!found)
+		return -ENOMEM;
+	ret = read_ebda(found);
+	if (ret) {
+		if (ret != -ENOENT)
+			pr_warn("bad table of chips (%pe), none is used\n",
+				ERR_PTR(ret));
+		return 0;
+	}
+	add_chips(found);
+	ret = calgary_start(&x86_io);
+	if (ret < 0)
+		pr_err("not started (%pe)\n", ERR_PTR(ret));
+	else if (ret)
+		x86_platform.iommu_shutdown = calgary_shutdown;
+	return 0;
+}
+rootfs_initcall(calgary_init);
