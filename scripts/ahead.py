@@ -116,10 +116,10 @@ def building(names):
                     [*idle(), TOP / "scripts/build-ahead", *wanted],
                     stdin=subprocess.PIPE, stdout=log,
                     stderr=subprocess.STDOUT, process_group=0))
-        common.waiting = lambda: hurried(jobs)
+        outer, common.waiting = common.waiting, lambda: hurried(jobs)
         try:
             yield
         finally:
-            common.waiting = contextlib.nullcontext
+            common.waiting = outer
             for job in jobs:
                 stop(job)
