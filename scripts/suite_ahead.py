@@ -24,13 +24,13 @@ wait
 def order():
     """Each kernel once, in the order of need; machines of one together."""
     import ahead        # needs suites, which need us
-    names = ["kunit", "models", "q35-lazy", "q35-debug", "crash-pt",
-             "tces-bypass"]
+    names = ["kunit", "kunit-up", "models", "q35-lazy", "q35-debug",
+             "crash-pt", "tces-bypass"]
     found = ahead.needs(names), ahead.in_order(names)
     wanted = ((["um", "um-up", "q35", "q35-debug", "power"],
                ["qemu-system-x86_64", "qemu-system-ppc64"]),
-              ["kunit", "models", "q35-lazy", "crash-pt", "q35-debug",
-               "tces-bypass"])
+              ["kunit", "kunit-up", "models", "q35-lazy", "crash-pt",
+               "q35-debug", "tces-bypass"])
     return None if found == wanted else f"{found}"
 
 

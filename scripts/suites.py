@@ -22,23 +22,32 @@ from common import (JOBS, LINUX, OUT, Failure, logged, run, say, step,
 KUNIT_LIMIT = 3600
 # Suites of the DMA API, the IOVA allocator and the software IOMMU
 DMA_SUITES = "[dis]*-*"
-# Each run of KUnit under User-mode Linux: suite, configuration, arguments.
-KUNIT_RUNS = (
-    ("kunit", "um", "--kernel_args=seccomp=on", "--kernel_args=ncpus=2"),
-    ("kunit-1cpu", "um", "--kernel_args=seccomp=on", "--kernel_args=ncpus=1",
-     DMA_SUITES),
-    ("kunit-up", "um-up", "--kernel_args=seccomp=on"),
-)
+# Runs of KUnit under User-mode Linux with each configuration: arguments.
+KUNIT_RUNS = {
+    "um": {
+        "kunit": ("--kernel_args=seccomp=on", "--kernel_args=ncpus=2"),
+        "kunit-1cpu": ("--kernel_args=seccomp=on", "--kernel_args=ncpus=1",
+                       DMA_SUITES)},
+    "um-up": {"kunit-up": ("--kernel_args=seccomp=on",)},
+}
 
 
 def kunit(done):
-    """KUnit under User-mode Linux: two CPUs, one of two, and no SMP."""
-    built = {}
-    for name, config, *words in KUNIT_RUNS:
-        if config not in built:
-            done.check(name, "build", build_um, config)
-            built[config] = done.all[-1].status == "pass"
-        if built[config]:
+    """KUnit under User-mode Linux: two CPUs, and one of two."""
+    kunit_runs(done, "um")
+
+
+def kunit_up(done):
+    """KUnit under User-mode Linux with KASAN and without SMP."""
+    kunit_runs(done, "um-up")
+
+
+def kunit_runs(done, config):
+    """All runs of one kernel."""
+    runs = KUNIT_RUNS[config]
+    done.check(next(iter(runs)), "build", build_um, config)
+    if done.all[-1].status == "pass":
+        for name, words in runs.items():
             kunit_run(done, name, config, words)
 
 
@@ -159,6 +168,7 @@ SUITES = {
     "iova": suite_iova.suite,
     "ebda": suite_ebda.suite,
     "kunit": kunit,
+    "kunit-up": kunit_up,
     "kcsan": suite_kcsan.suite,
     "options": options_off,
     "powerpc": suite_powerpc.suite,
@@ -168,7 +178,8 @@ SUITES = {
 
 # The kernels that they build, and in which order.
 KERNELS = {
-    "kunit": tuple(dict.fromkeys(config for _, config, *_ in KUNIT_RUNS)),
+    "kunit": ("um",),
+    "kunit-up": ("um-up",),
     "kcsan": ("kcsan",),
     "options": ("q35",),
 }
