@@ -29,6 +29,14 @@ def added(repo, commit):
     return found
 
 
+def parts(full):
+    """Objects of a kernel and its modules; others may lie there as well."""
+    names = run("ar", "t", "vmlinux.a", cwd=full).split()
+    for mod in full.rglob("*.mod"):
+        names += mod.read_text().split()
+    return set(names)
+
+
 def targets(repo, commit, full):
     """What to build of the files that the series touches.
 
@@ -38,15 +46,13 @@ def targets(repo, commit, full):
     """
     names = run("git", "-C", repo, "diff", "--name-status", "--no-renames",
                 base()["commit"], commit).splitlines()
-    found = set()
+    found, there = set(), parts(full)
     for status, name in (n.split("\t") for n in names):
         if not name.endswith(".c") or name.startswith(FOREIGN):
             continue
         where = PurePath(name).parent
-        if status == "M" and (full / f"{name[:-2]}.o").exists():
-            found.add(f"{name[:-2]}.o")
-        elif status == "M":
-            continue
+        if status == "M":
+            found |= {f"{name[:-2]}.o"} & there
         elif len(list((repo / where).rglob("*.c"))) <= SMALL:
             found.add(f"{where}/")
     return sorted(found)
