@@ -8,6 +8,8 @@ import tree
 from common import LINUX, OUT, TOP, Failure, run, tail_of
 
 FUNCTIONS = ("dma_map_phys", "dma_unmap_phys")
+# Distributions have it, so that the base looks for operations of a device.
+STOCK = "CONFIG_GART_IOMMU=y"
 OBJECT = "kernel/dma/mapping.o"
 PROBE = """\
 /* SPDX-License-Identifier: GPL-2.0-only */
@@ -20,7 +22,8 @@ const unsigned long device_size = sizeof(struct device);
 def objects(path, name):
     """Build the object and learn where struct device keeps its mask."""
     build = kernel.Build("q35", path, OUT / f"build-{name}",
-                         strict=name != "stock")
+                         strict=name != "stock",
+                         extra=STOCK if name == "stock" else "")
     code, log = build.object(OBJECT, name=f"dispatch-{name}")
     if code:
         raise Failure(f"{OBJECT} does not build, see {log}\n{tail_of(log)}")
