@@ -9,6 +9,7 @@
 #include <linux/io.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
+#include <linux/topology.h>
 
 #include "calgary.h"
 
@@ -32,8 +33,9 @@ static void *alloc_entries(size_t bytes)
 	if (bytes <= PAGE_SIZE << MAX_PAGE_ORDER)
 		return alloc_pages_exact(bytes, TABLE_GFP);
 #ifdef CONFIG_CONTIG_ALLOC
-	page = alloc_contig_pages(bytes >> PAGE_SHIFT, TABLE_GFP, NUMA_NO_NODE,
-				  NULL);
+	/* It wants to know where to begin; other nodes do as well. */
+	page = alloc_contig_pages(bytes >> PAGE_SHIFT, TABLE_GFP,
+				  numa_mem_id(), NULL);
 #endif
 	return page ? page_address(page) : NULL;
 }
