@@ -11,6 +11,8 @@ from kernel import Build
 FOREIGN = ("arch/powerpc", "arch/um", "Documentation", "tools", "include")
 # A directory with at most so many C files is built as a whole.
 SMALL = 60
+# Of the base, what options of the series exclude or take the place of.
+REPLACED = "CONFIG_GART_IOMMU=y"
 
 
 def added(repo, commit):
@@ -66,6 +68,8 @@ def extra(repo, commit, how):
             lines.append(f"# CONFIG_{name} is not set")
         elif how == "m" and kind == "tristate":
             lines.append(f"CONFIG_{name}=m")
+    if lines and how == "n":
+        lines.append(REPLACED)
     return "\n".join(lines)
 
 
