@@ -6,7 +6,7 @@ import math
 
 import vm_small
 from vm_machine import PC, Machine, Mode
-from vm_small import DISK, EDU, NVME, edu
+from vm_small import AHCI, DISK, EDU, NICS, NVME, edu
 
 BOARD = dataclasses.replace(PC, built=True, trace="calgary_tar_write")
 # Slots of bridges to the buses of PHBs; nothing is on the third one.
@@ -119,11 +119,7 @@ def machine(name, phbs, places, second_bus, nic):
         modes=modes(second_bus, "4M"),
         disks=("nvme", "ahci"),
         roles=("nvme", "ahci", "nic1", "nic32", *CARDS),
-        required=(*DISK, *(f"ahci.traffic.{what}"
-                           for what in ("write", "verify")),
-                  *(f"{card}.run" for card in CARDS),
-                  *(f"{nic}.{what}" for nic in ("nic32", "nic32.back")
-                    for what in ("send", "receive", "through-card"))),
+        required=(*DISK, *AHCI, *(f"{card}.run" for card in CARDS), *NICS),
         devices=lambda images: devices(images, phbs, places, nic),
         ids=(NVME, ("ahci", "8086:2922", 1), ("nic1", "8086:10d3", 1),
              ids[nic],

@@ -6,7 +6,7 @@ import math
 
 from vm_machine import PC, Machine, Mode
 import vm_small
-from vm_small import DISK, EDU, NVME, edu
+from vm_small import AHCI, DISK, EDU, NICS, NVME, edu
 
 # The cards use both nodes, where there are two: those in even and odd slots.
 BASE_CARDS = ("edu32", "edu40", "edu64")
@@ -23,7 +23,8 @@ BOUNCING = ("edu30.mask-change", "edu30.masks-differ")
 STATS = tuple((device, "stats") for device in (
     NVME[1], "8086:2922", "8086:10d3", "8086:100e", EDU))
 
-BOARD = dataclasses.replace(PC, built=True, trace="k8_gart_flush")
+BOARD = dataclasses.replace(PC, built=True, emulated=True,
+                            trace="k8_gart_flush")
 
 
 def northbridges(*nodes):
@@ -60,11 +61,7 @@ def machine(name, board, cards, modes):
         name=name, memory="5G", cpus=2, board=board, modes=modes,
         disks=("nvme", "ahci"), roles=("nvme", "ahci", "nic1", "nic32",
                                        *cards),
-        required=(*DISK,
-                  *(f"ahci.traffic.{what}" for what in ("write", "verify")),
-                  *(f"{card}.run" for card in cards),
-                  *(f"{nic}.{what}" for nic in ("nic32", "nic32.back")
-                    for what in ("send", "receive", "through-card"))),
+        required=(*DISK, *AHCI, *(f"{card}.run" for card in cards), *NICS),
         devices=devices(cards), plan="short",
         ids=(NVME, ("ahci", "8086:2922", 1), ("nic1", "8086:10d3", 1),
              ("nic32", "8086:100e", 1),

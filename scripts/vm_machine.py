@@ -27,6 +27,7 @@ class Board:
     words: object           # (accel, tool) -> the kernel command line
     trace: str              # events that count as flushes
     built: bool = False     # QEMU has to be the one of emulation/qemu
+    emulated: bool = False  # its processors are not like those of the host
 
 
 @dataclasses.dataclass(frozen=True)

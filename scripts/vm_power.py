@@ -28,7 +28,7 @@ def board(args):
     """The same kernel and the same QEMU serve both machines."""
     return Board(config="power", arch="powerpc", kernel="vmlinux",
                  qemu="qemu-system-ppc64", words=power_words,
-                 trace="phb4_tce_*", built=True,
+                 trace="phb4_tce_*", built=True, emulated=True,
                  args=lambda mode, accel: [*args, "-accel",
                                            "tcg,thread=multi"])
 

@@ -14,7 +14,11 @@ EDU = "1234:11e8"
 NVME = ("nvme", "1b36:0010", 1)
 # What the kernel says once, in addition to what is wrong.
 GOES_ON = r"DMAR: DMA remapping stays off, the machine goes on without"
+# What is required of the usual devices
 DISK = tuple(f"nvme.traffic.{what}" for what in ("write", "verify"))
+AHCI = tuple(f"ahci.traffic.{what}" for what in ("write", "verify"))
+NICS = tuple(f"{nic}.{what}" for nic in ("nic32", "nic32.back")
+             for what in ("send", "receive", "through-card"))
 
 # dma_set_mask() has forgotten that bounced mappings exist, which then are not
 # synchronised any more.
@@ -277,9 +281,7 @@ MASKS = Machine(
     }),
     disks=("nvme",),
     roles=("nvme", "nic1", "nic32", *CARDS),
-    required=(*DISK, *(f"{card}.run" for card in CARDS),
-              *(f"{nic}.{what}" for nic in ("nic32", "nic32.back")
-                for what in ("send", "receive", "through-card"))),
+    required=(*DISK, *(f"{card}.run" for card in CARDS), *NICS),
     devices=all_masks,
     ids=(NVME, ("nic1", "8086:10d3", 1), ("nic32", "8086:100e", 1),
          *((card, EDU, number) for number, card in enumerate(CARDS, 1))),
@@ -331,9 +333,7 @@ IOMMUS = Machine(
     },
     disks=("nvme",),
     roles=("nvme", "nic1", "nic32", "edu32", "edu64"),
-    required=(*DISK, "edu32.run", "edu64.run",
-              *(f"{nic}.{what}" for nic in ("nic32", "nic32.back")
-                for what in ("send", "receive", "through-card"))),
+    required=(*DISK, "edu32.run", "edu64.run", *NICS),
     devices=lambda images: network(images) + edu(32, 8) + edu(64, 9),
     ids=(NVME, ("nic1", "8086:10d3", 1), ("nic32", "8086:100e", 1),
          ("edu32", EDU, 1), ("edu64", EDU, 2)),
