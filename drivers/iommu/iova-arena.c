@@ -16,7 +16,8 @@
  * What does not fit into an arena comes out of the tree, as do the arenas.
  *
  * Interrupts stay on. Who allocates tries a pool's lock and goes on to another
- * pool if it is taken, by another CPU or by what was interrupted on this one.
+ * pool if it is taken, by another CPU or by what was interrupted on this one. It
+ * waits for the other CPU, though not for long, if it would fail otherwise.
  * Nothing is called under it but what is in this file. The tree has an ordinary
  * lock; none is taken under another.
  */
@@ -62,6 +63,10 @@
 #define POOL_MAX_SCAN_HARD	256
 /* And the pools of other CPUs. */
 #define STEAL_MAX_SOFT		8
+/* How often a request that must not fail looks again. */
+#define LOOK_MAX		2
+/* And how long it waits for the pools of other CPUs each time. */
+#define LOOK_MAX_SPINS		1024
 /* Arenas that a pool fills before it flushes for less than a batch. */
 #define POOL_MIN_ARENAS		8
 #define POOL_MAX_ARENAS		64
@@ -128,7 +133,7 @@ struct iova_arena {
 
 /**
  * struct iova_pool - arenas of a CPU
- * @lock: bit 0 is set while somebody uses the pool or what is in its arenas
+ * @lock: the CPU that uses the pool or what is in its arenas, plus 1, or 0
  * @allocs: allocations since this pool last flushed
  * @steals: allocations by other CPUs
  * @flushes: flushes for want of addresses
@@ -138,7 +143,7 @@ struct iova_arena {
  * @near: where those below 4 GiB are
  */
 struct iova_pool {
-	unsigned long lock;
+	unsigned int lock;
 	unsigned int allocs;
 	unsigned int steals;
 	unsigned int flushes;
@@ -618,11 +623,20 @@ static bool crosses_4g(struct iova_arenas *as, unsigned long pfn,
 	       (pfn & ~as->last32) != ((pfn + size - 1) & ~as->last32);
 }
 
-/* There is more than this look has seen: in use, or it waits for a flush. */
+/**
+ * struct iova_look - a search through all arenas
+ * @missed: there is more than it has seen: in use, or it waits for a flush
+ * @spins: how often it may still wait for another CPU
+ */
+struct iova_look {
+	bool missed;
+	unsigned int spins;
+};
+
 static void request_again(const struct iova_request *rq)
 {
-	if (rq->missed)
-		*rq->missed = true;
+	if (rq->look)
+		rq->look->missed = true;
 }
 
 static bool tree_find_from(struct iova_arenas *as, unsigned long from,
@@ -831,7 +845,7 @@ static void tree_free_later(struct iova_arenas *as, struct dma_flush *flush,
 			as->last_stamp = range->stamp;
 			as->nr_unflushed = 0;
 		}
-		if (++as->nr_unflushed != TREE_MAX_FREED)
+		if (++as->nr_unflushed % TREE_MAX_FREED)
 			return;
 	}
 	dma_flush_now(flush);
@@ -960,8 +974,11 @@ static void arena_withdraw(struct iova_arenas *as, struct iova_arena *a)
 
 static bool pool_trylock(struct iova_pool *pool)
 {
+	unsigned int unlocked = 0;
+
 	preempt_disable();
-	if (!test_and_set_bit_lock(0, &pool->lock))
+	if (try_cmpxchg_acquire(&pool->lock, &unlocked,
+				raw_smp_processor_id() + 1))
 		return true;
 	preempt_enable();
 	return false;
@@ -969,9 +986,22 @@ static bool pool_trylock(struct iova_pool *pool)
 
 static void pool_unlock(struct iova_pool *pool)
 {
-	/* No other bit of the word is in use. */
-	__clear_bit_unlock(0, &pool->lock);
+	/* Pairs with the acquire in pool_trylock(). */
+	smp_store_release(&pool->lock, 0);
 	preempt_enable();
+}
+
+/* What has it on this CPU was interrupted, and goes on after the search. */
+static bool pool_lock_soon(struct iova_pool *pool, struct iova_look *look)
+{
+	while (!pool_trylock(pool)) {
+		if (!look || !look->spins ||
+		    READ_ONCE(pool->lock) == raw_smp_processor_id() + 1)
+			return false;
+		look->spins--;
+		cpu_relax();
+	}
+	return true;
 }
 
 /* For those who may wait: not in an interrupt, which waits for nobody. */
@@ -1137,7 +1167,7 @@ static bool pool_steal(struct iova_arenas *as, struct iova_pool *pool,
 
 	if (!READ_ONCE(pool->nr[class]))
 		return false;
-	if (!pool_trylock(pool)) {
+	if (!pool_lock_soon(pool, rq->look)) {
 		request_again(rq);
 		return false;
 	}
@@ -1154,7 +1184,7 @@ static bool pool_steal_near(struct iova_arenas *as, struct iova_pool *pool,
 
 	if (!READ_ONCE(pool->nr[IOVA_NARROW]) && !READ_ONCE(pool->nr[IOVA_LOW]))
 		return false;
-	if (!pool_trylock(pool)) {
+	if (!pool_lock_soon(pool, rq->look)) {
 		request_again(rq);
 		return false;
 	}
@@ -1242,6 +1272,123 @@ static bool small_alloc(struct iova_arenas *as, enum iova_class class,
 	return pool_grow(as, class, rq, pfn) || steal(as, class, rq, pfn);
 }
 
+/*
+ * Giving unused arenas back
+ */
+
+/*
+ * Looks at the first arenas of a pool, which go to the end of its list or to
+ * @gone. Returns whether it is worth coming back: after a flush, or later if
+ * those in use may be @idle by then.
+ */
+static bool pool_trim_some(struct iova_arenas *as, struct list_head *arenas,
+			   unsigned int n, bool idle, struct list_head *gone)
+{
+	struct iova_arena *a;
+	bool again = false;
+
+	for (; n && !list_empty(arenas); n--) {
+		a = list_first_entry(arenas, typeof(*a), node);
+		arena_refill(as, a);
+		if (!a->used && (!idle || a->allocs == a->seen_allocs)) {
+			pool_remove(as, a);
+			list_add(&a->node, gone);
+			continue;
+		}
+		again |= a->nr_waiting ||
+			 (idle && a->allocs != a->seen_allocs);
+		a->seen_allocs = a->allocs;
+		list_rotate_left(arenas);
+	}
+	return again;
+}
+
+static bool pool_trim(struct iova_arenas *as, struct iova_pool *pool,
+		      enum iova_class class, bool idle, struct iova_look *look)
+{
+	unsigned int n, left = READ_ONCE(pool->nr[class]);
+	struct list_head *arenas = &pool->arenas[class];
+	struct list_head *first = NULL;
+	struct iova_arena *a, *next;
+	bool again = false;
+
+	while (left) {
+		LIST_HEAD(gone);
+
+		if (!pool_lock_soon(pool, look))
+			return true;
+		/* Who allocates may have moved the list past some of them. */
+		again |= first && arenas->next != first;
+		n = min(left, TRIM_BATCH);
+		again |= pool_trim_some(as, arenas, n, idle, &gone);
+		first = arenas->next;
+		pool_unlock(pool);
+		left -= n;
+		list_for_each_entry_safe(a, next, &gone, node) {
+			arena_withdraw(as, a);
+			arena_destroy(as, a);
+		}
+	}
+	return again;
+}
+
+static bool pools_trim(struct iova_arenas *as, struct iova_cpu *owner,
+		       bool idle, struct iova_look *look)
+{
+	enum iova_class class;
+	bool again = false;
+	unsigned int i;
+
+	for (i = 0; i < CPU_POOLS; i++) {
+		for (class = 0; class < IOVA_CLASSES; class++)
+			again |= pool_trim(as, &owner->pool[i], class, idle,
+					   look);
+	}
+	return again;
+}
+
+static bool arenas_trim(struct iova_arenas *as, bool idle,
+			struct iova_look *look)
+{
+	bool again;
+	int cpu;
+
+	tree_reap_all(as);
+	again = READ_ONCE(as->freed);
+	for_each_possible_cpu(cpu)
+		again |= pools_trim(as, per_cpu_ptr(as->cpus, cpu), idle, look);
+	return again;
+}
+
+/* Takes in all that was given back; returns whether there may be more. */
+static bool make_room(struct iova_arenas *as, struct iova_look *look)
+{
+	struct dma_flush *flush = arenas_flush(as);
+	bool again = arenas_trim(as, false, look);
+
+	if (again && flush) {
+		dma_flush_now(flush);
+		again = arenas_trim(as, false, look);
+	}
+	return again;
+}
+
+/**
+ * iova_arenas_trim - make room: take in all that was given back
+ * @as: space
+ *
+ * Context: any
+ */
+void iova_arenas_trim(struct iova_arenas *as)
+{
+	make_room(as, NULL);
+}
+EXPORT_SYMBOL_IF_KUNIT(iova_arenas_trim);
+
+/*
+ * Allocation
+ */
+
 /* Does an arena of which no page is in use have room for it? */
 static bool fits_arena(struct iova_arenas *as, const struct iova_request *rq)
 {
@@ -1294,14 +1441,49 @@ static bool alloc_anywhere(struct iova_arenas *as,
 	return false;
 }
 
+/* From all arenas, with all that was given back, wherever it waits. */
+static bool alloc_hard(struct iova_arenas *as, struct iova_request *rq,
+		       unsigned long *pfn)
+{
+	struct dma_flush *flush = arenas_flush(as);
+	struct iova_look look = {};
+	unsigned int i;
+
+	rq->look = &look;
+	if (alloc_anywhere(as, rq, pfn))
+		return true;
+	/*
+	 * More than once, for what others give back meanwhile puts the flush
+	 * off for all that waits in its arena, and pools that they are in are
+	 * passed over, as is what they move.
+	 */
+	for (i = 0; i < LOOK_MAX && look.missed; i++) {
+		look = (struct iova_look){ .spins = LOOK_MAX_SPINS };
+		if (flush) {
+			dma_flush_now(flush);
+			tree_reap_all(as);
+		}
+		if (alloc_anywhere(as, rq, pfn))
+			return true;
+	}
+	/* Arenas without a page in use make room for what fits into none. */
+	if (fits_arena(as, rq) && !cuts_arena(as, rq->limit))
+		return false;
+	look.missed = true;
+	for (i = 0; i <= LOOK_MAX && look.missed; i++) {
+		look.spins = LOOK_MAX_SPINS;
+		look.missed = make_room(as, &look);
+		if (alloc_anywhere(as, rq, pfn))
+			return true;
+	}
+	return false;
+}
+
 static noinline bool alloc_slowly(struct iova_arenas *as,
 				  const struct iova_request *request,
 				  unsigned long *pfn)
 {
 	struct iova_request rq = *request;
-	struct dma_flush *flush;
-	bool missed = false;
-	unsigned int i;
 
 	rq.limit = min(rq.limit, as->end);
 	rq.hard = false;
@@ -1310,31 +1492,8 @@ static noinline bool alloc_slowly(struct iova_arenas *as,
 	if (!request->hard)
 		return false;
 
-	/* All arenas, with all that was given back, wherever it waits. */
 	rq.hard = true;
-	rq.missed = &missed;
-	if (alloc_anywhere(as, &rq, pfn))
-		return true;
-	/*
-	 * Twice, for what others give back meanwhile puts the flush off for all
-	 * that waits in its arena, and pools that they are in are passed over,
-	 * as is what they move.
-	 */
-	flush = arenas_flush(as);
-	for (i = 0; i < 2 && missed; i++) {
-		missed = false;
-		if (flush) {
-			dma_flush_now(flush);
-			tree_reap_all(as);
-		}
-		if (alloc_anywhere(as, &rq, pfn))
-			return true;
-	}
-	/* Arenas without a page in use make room for what fits into none. */
-	if (fits_arena(as, &rq) && !cuts_arena(as, rq.limit))
-		return false;
-	iova_arenas_trim(as);
-	return alloc_below(as, &rq, pfn);
+	return alloc_hard(as, &rq, pfn);
 }
 
 /* From the arena in use, if there is room without a search. */
@@ -1443,112 +1602,13 @@ int iova_arenas_reserve(struct iova_arenas *as, unsigned long lo,
 }
 EXPORT_SYMBOL_IF_KUNIT(iova_arenas_reserve);
 
-/*
- * Giving unused arenas back
- */
-
-/*
- * Looks at the first arenas of a pool, which go to the end of its list or to
- * @gone. Returns whether it is worth coming back: after a flush, or later if
- * those in use may be @idle by then.
- */
-static bool pool_trim_some(struct iova_arenas *as, struct list_head *arenas,
-			   unsigned int n, bool idle, struct list_head *gone)
-{
-	struct iova_arena *a;
-	bool again = false;
-
-	for (; n && !list_empty(arenas); n--) {
-		a = list_first_entry(arenas, typeof(*a), node);
-		arena_refill(as, a);
-		if (!a->used && (!idle || a->allocs == a->seen_allocs)) {
-			pool_remove(as, a);
-			list_add(&a->node, gone);
-			continue;
-		}
-		again |= a->nr_waiting ||
-			 (idle && a->allocs != a->seen_allocs);
-		a->seen_allocs = a->allocs;
-		list_rotate_left(arenas);
-	}
-	return again;
-}
-
-static bool pool_trim(struct iova_arenas *as, struct iova_pool *pool,
-		      enum iova_class class, bool idle)
-{
-	unsigned int n, left = READ_ONCE(pool->nr[class]);
-	struct iova_arena *a, *next;
-	bool again = false;
-
-	while (left) {
-		LIST_HEAD(gone);
-
-		/* Who uses it may be what this interrupted. */
-		if (!pool_trylock(pool))
-			return true;
-		n = min(left, TRIM_BATCH);
-		again |= pool_trim_some(as, &pool->arenas[class], n, idle,
-					&gone);
-		pool_unlock(pool);
-		left -= n;
-		list_for_each_entry_safe(a, next, &gone, node) {
-			arena_withdraw(as, a);
-			arena_destroy(as, a);
-		}
-	}
-	return again;
-}
-
-static bool pools_trim(struct iova_arenas *as, struct iova_cpu *owner, bool idle)
-{
-	enum iova_class class;
-	bool again = false;
-	unsigned int i;
-
-	for (i = 0; i < CPU_POOLS; i++) {
-		for (class = 0; class < IOVA_CLASSES; class++)
-			again |= pool_trim(as, &owner->pool[i], class, idle);
-	}
-	return again;
-}
-
-static bool arenas_trim(struct iova_arenas *as, bool idle)
-{
-	bool again;
-	int cpu;
-
-	tree_reap_all(as);
-	again = READ_ONCE(as->freed);
-	for_each_possible_cpu(cpu)
-		again |= pools_trim(as, per_cpu_ptr(as->cpus, cpu), idle);
-	return again;
-}
-
-/**
- * iova_arenas_trim - make room: take in all that was given back
- * @as: space
- *
- * Context: any
- */
-void iova_arenas_trim(struct iova_arenas *as)
-{
-	struct dma_flush *flush = arenas_flush(as);
-
-	if (!arenas_trim(as, false) || !flush)
-		return;
-	dma_flush_now(flush);
-	arenas_trim(as, false);
-}
-EXPORT_SYMBOL_IF_KUNIT(iova_arenas_trim);
-
 static void trim_work(struct work_struct *work)
 {
 	struct iova_arenas *as = container_of(work, struct iova_arenas,
 					      trim.work);
 	struct dma_flush *flush = arenas_flush(as);
 
-	if (!arenas_trim(as, true))
+	if (!arenas_trim(as, true, NULL))
 		return;
 	/* What waits needs a flush, after which this comes by again. */
 	if (flush)
@@ -1794,20 +1854,43 @@ void iova_arenas_get_stats(struct iova_arenas *as,
 }
 EXPORT_SYMBOL_IF_KUNIT(iova_arenas_get_stats);
 
+/* One at a time, lest others wait; what moves meanwhile may be left out. */
+static bool arena_show(struct seq_file *m, struct iova_arenas *as,
+		       struct iova_pool *pool, enum iova_class class, int cpu,
+		       unsigned int nth)
+{
+	unsigned int used = 0, waiting = 0;
+	unsigned long lo = 0, hi = 0;
+	struct iova_arena *a;
+
+	pool_lock(pool);
+	list_for_each_entry(a, &pool->arenas[class], node) {
+		if (nth--)
+			continue;
+		lo = a->range.lo;
+		hi = a->range.hi;
+		used = a->used;
+		waiting = a->nr_waiting;
+		break;
+	}
+	pool_unlock(pool);
+	if (hi)
+		seq_printf(m, "arena: first=0x%lx last=0x%lx cpu=%d used=%u waiting=%u of=%lu\n",
+			   lo, hi, cpu, used, waiting, 1UL << as->order);
+	return hi;
+}
+
 static void pool_show(struct seq_file *m, struct iova_arenas *as,
 		      struct iova_pool *pool, int cpu)
 {
-	struct iova_arena *a;
 	enum iova_class class;
+	unsigned int nth;
 
-	pool_lock(pool);
 	for (class = 0; class < IOVA_CLASSES; class++) {
-		list_for_each_entry(a, &pool->arenas[class], node)
-			seq_printf(m, "arena: first=0x%lx last=0x%lx cpu=%d used=%u waiting=%u of=%lu\n",
-				   a->range.lo, a->range.hi, cpu, a->used,
-				   a->nr_waiting, 1UL << as->order);
+		nth = 0;
+		while (arena_show(m, as, pool, class, cpu, nth))
+			nth++;
 	}
-	pool_unlock(pool);
 }
 
 static int iova_arena_show(struct seq_file *m, void *unused)

@@ -10,6 +10,8 @@
 struct dma_flush;
 struct iova_arenas;
 
+struct iova_look;
+
 /**
  * struct iova_request - what an allocation asks for
  * @size: pages
@@ -17,7 +19,7 @@ struct iova_arenas;
  * @order: 2^@order pages is the unit of @skew
  * @skew: the first page is @skew above a multiple of 2^@order pages
  * @hard: also flush, and take from other CPUs, rather than fail
- * @missed: the allocator's own: where to note that another look may find more
+ * @look: the allocator's own: what the search for it has seen
  */
 struct iova_request {
 	unsigned long size;
@@ -25,7 +27,7 @@ struct iova_request {
 	unsigned int order;
 	unsigned long skew;
 	bool hard;
-	bool *missed;
+	struct iova_look *look;
 };
 
 /**

@@ -797,6 +797,137 @@ static void steal(void)
 	space_exit(&s);
 }
 
+/* CPU 1 has a pool of its locked until somebody has waited so often. */
+static unsigned int nr_waits, held_for;
+
+static void hold_pool(void)
+{
+	if (++nr_waits == held_for)
+		*arenas_lock(s.as, 1) = 0;
+}
+
+static bool alloc_while_held(const struct iova_request *rq, unsigned int waits,
+			     int owner)
+{
+	bool ret;
+
+	nr_waits = 0;
+	held_for = waits;
+	*arenas_lock(s.as, 1) = owner + 1;
+	shim_in_wait = hold_pool;
+	ret = space_alloc(&s, rq);
+	shim_in_wait = NULL;
+	*arenas_lock(s.as, 1) = 0;
+	return ret;
+}
+
+/* All room is in an arena of CPU 1: a page is used, or none. */
+static void held_pool_space(bool used)
+{
+	struct iova_request rq = { .size = 1, .limit = 0xfffff };
+
+	space_init(&s, SZ_4K, 1, 1UL << 20);
+	shim_cpu = 1;
+	CHECK(space_alloc(&s, &rq), "first");
+	shim_cpu = 0;
+	*arenas_lock(s.as, 1) = 2;
+	for (rq.size = 1UL << 19; rq.size; rq.size /= 2)
+		while (space_alloc(&s, &rq))
+			;
+	*arenas_lock(s.as, 1) = 0;
+	CHECK(s.pages == (1UL << 20) - (1UL << arenas_order(s.as)),
+	      "%lu pages", s.pages);
+	if (!used)
+		space_free(&s, 0);
+}
+
+/* A request that must not fail waits for another CPU, and for no other. */
+static void held_pool(void)
+{
+	struct iova_request rq = { .size = 1, .limit = 0xfffff, .hard = true };
+
+	held_pool_space(true);
+	CHECK(alloc_while_held(&rq, 100, 1), "held for 100 waits");
+	CHECK(nr_waits == 100, "%u waits", nr_waits);
+	CHECK(!alloc_while_held(&rq, 0, 1), "held for good");
+	CHECK(nr_waits > 1000 && nr_waits < 10000, "%u waits", nr_waits);
+	CHECK(!alloc_while_held(&rq, 0, 0), "held by what it interrupts");
+	CHECK(!nr_waits, "%u waits for itself", nr_waits);
+	rq.hard = false;
+	CHECK(!alloc_while_held(&rq, 0, 1), "held, and may fail");
+	CHECK(!nr_waits, "%u waits although it may fail", nr_waits);
+	space_exit(&s);
+}
+
+/* So does one that needs the arena itself; the second time, if it must. */
+static void held_arena(void)
+{
+	struct iova_request rq = { .limit = 0xfffff, .hard = true };
+	unsigned int waits;
+
+	for (waits = 1; waits < 3000; waits += 300) {
+		held_pool_space(false);
+		rq.size = 1UL << arenas_order(s.as);
+		CHECK(alloc_while_held(&rq, waits, 1), "held for %u waits",
+		      waits);
+		space_exit(&s);
+	}
+}
+
+/*
+ * While the arenas of a pool are looked at, some at a time, an interrupt turns
+ * its list past one that it has just made unused.
+ */
+static unsigned long turn_at;
+
+static void free_in_arena(unsigned long nr, unsigned int max)
+{
+	unsigned long i = s.nr;
+
+	while (i-- && max)
+		if (s.allocs[i].pfn >> arenas_order(s.as) == nr) {
+			space_free(&s, i);
+			max--;
+		}
+}
+
+static void turn_pool(void)
+{
+	struct iova_request rq = { .size = 256, .limit = 0xfffff };
+	unsigned long first = arenas_nth(s.as, 0, 0);
+	unsigned long unused = arenas_nth(s.as, 0, 1);
+	unsigned long used = arenas_nth(s.as, 0, 2);
+
+	if (!turn_at || *arenas_lock(s.as, 0) || first == turn_at)
+		return;
+	turn_at = 0;
+	free_in_arena(used, 1);
+	CHECK(space_alloc(&s, &rq), "there is one");
+	CHECK(arenas_nth(s.as, 0, 0) == used, "not turned");
+	free_in_arena(unused, UINT_MAX);
+}
+
+static void turned_pool(void)
+{
+	struct iova_request rq = { .size = 256, .limit = 0xfffff };
+	unsigned int i;
+
+	space_init(&s, SZ_4K, 1, 1UL << 20);
+	for (i = 0; i < 60 * 16; i++)
+		CHECK(space_alloc(&s, &rq), "small ones");
+	for (rq.size = 1UL << 19; rq.size > 256; rq.size /= 2)
+		while (space_alloc(&s, &rq))
+			;
+	rq.size = 1UL << arenas_order(s.as);
+	rq.hard = true;
+	turn_at = arenas_nth(s.as, 0, 0);
+	shim_interrupt = turn_pool;
+	CHECK(space_alloc(&s, &rq), "an arena is unused");
+	shim_interrupt = NULL;
+	CHECK(!turn_at, "there was no interrupt");
+	space_exit(&s);
+}
+
 /* With tiny pages, an arena has more of them than 16 bits count. */
 static void tiny_pages(void)
 {
@@ -1102,6 +1233,9 @@ const struct test arena_tests[] = {
 	{ "arenas: mixed masks", mixed_masks },
 	{ "arenas: a lost CPU", lost_cpu },
 	{ "arenas: other CPUs' arenas", steal },
+	{ "arenas: a pool that another CPU holds", held_pool },
+	{ "arenas: an arena that another CPU holds", held_arena },
+	{ "arenas: a pool whose arenas change places", turned_pool },
 	{ "arenas: tiny pages", tiny_pages },
 	{ "arenas: flushes to make room", trim_flushes },
 	{ "arenas: allocations of memory fail", no_memory },

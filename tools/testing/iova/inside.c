@@ -253,6 +253,23 @@ unsigned int arenas_on_their_way(struct iova_arenas *as)
 	return n;
 }
 
+unsigned int *arenas_lock(struct iova_arenas *as, int cpu)
+{
+	return &per_cpu_ptr(as->cpus, cpu)->pool[0].lock;
+}
+
+/* An arena of a pool's list, by its number in the space */
+unsigned long arenas_nth(struct iova_arenas *as, int cpu, unsigned int n)
+{
+	struct iova_pool *pool = &per_cpu_ptr(as->cpus, cpu)->pool[0];
+	struct iova_arena *a;
+
+	list_for_each_entry(a, &pool->arenas[IOVA_LOW], node)
+		if (!n--)
+			return a->range.lo >> as->order;
+	return 0;
+}
+
 unsigned int arenas_order(struct iova_arenas *as)
 {
 	return as->order;

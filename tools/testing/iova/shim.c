@@ -87,24 +87,26 @@ void shim_may_interrupt(void)
 	shim_level--;
 }
 
-bool test_and_set_bit_lock(long nr, unsigned long *map)
+bool try_cmpxchg_acquire(unsigned int *lock, unsigned int *old,
+			 unsigned int new)
 {
 	if (!shim_nr_locks)
-		shim_bug("a bit lock with preemption on");
-	if (__atomic_fetch_or(map, BIT_MASK(nr), __ATOMIC_ACQUIRE) &
-	    BIT_MASK(nr))
-		return true;
+		shim_bug("a pool is locked with preemption on");
+	if (!__atomic_compare_exchange_n(lock, old, new, false,
+					 __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+		return false;
 	shim_may_interrupt();
-	return false;
+	return true;
 }
 
-void __clear_bit_unlock(long nr, unsigned long *map)
+void (*shim_in_wait)(void);
+
+void cpu_relax(void)
 {
-	if (!test_bit(nr, map))
-		shim_bug("a bit lock that is not held");
-	shim_may_interrupt();
-	__atomic_fetch_and(map, ~BIT_MASK(nr), __ATOMIC_RELEASE);
-	shim_may_interrupt();
+	if (shim_in_wait)
+		shim_in_wait();
+	else
+		sched_yield();
 }
 
 struct mutex *shim_mutex_lock(struct mutex *lock)

@@ -108,7 +108,8 @@ typedef struct {
 #define atomic_long_or(i, v)	__atomic_or_fetch(&(v)->counter, i,	\
 						  __ATOMIC_SEQ_CST)
 #define smp_load_acquire(p)	__atomic_load_n(p, __ATOMIC_ACQUIRE)
-#define smp_store_release(p, v)	__atomic_store_n(p, v, __ATOMIC_RELEASE)
+#define smp_store_release(p, v)	(shim_may_interrupt(),			\
+	__atomic_store_n(p, v, __ATOMIC_RELEASE), shim_may_interrupt())
 #undef smp_mb
 #ifdef __SANITIZE_THREAD__
 /* It does not know fences, and the atomics have them. */
@@ -133,16 +134,18 @@ typedef struct {
 #define test_bit(nr, map)	(!!(__atomic_load_n(shim_word(nr, map),	\
 	__ATOMIC_RELAXED) & BIT_MASK(nr)))
 
-bool test_and_set_bit_lock(long nr, unsigned long *map);
-void __clear_bit_unlock(long nr, unsigned long *map);
+bool try_cmpxchg_acquire(unsigned int *lock, unsigned int *old,
+			 unsigned int new);
 #define preempt_disable()	((void)shim_nr_locks++)
 #define preempt_enable()	((void)shim_nr_locks--)
-#define cpu_relax()		sched_yield()
+void cpu_relax(void);
 
 /* What an interrupt does, at any of these places */
 extern __thread void (*shim_interrupt)(void);
 /* Only at allocations */
 extern void (*shim_in_alloc)(void);
+/* While somebody waits for another CPU */
+extern void (*shim_in_wait)(void);
 
 /* Locks */
 typedef struct shim_lock {
