@@ -35,6 +35,7 @@
 #include <linux/log2.h>
 #include <linux/mutex.h>
 #include <linux/percpu.h>
+#include <linux/sched.h>
 #include <linux/seq_file.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
@@ -66,7 +67,9 @@
 /* How often a request that must not fail looks again. */
 #define LOOK_MAX		2
 /* And how long it waits for the pools of other CPUs each time. */
-#define LOOK_MAX_SPINS		1024
+#define LOOK_MAX_SPINS		2048
+/* Arenas that debugfs shows under one hold of their pool's lock. */
+#define SHOW_BATCH		16
 /* Arenas that a pool fills before it flushes for less than a batch. */
 #define POOL_MIN_ARENAS		8
 #define POOL_MAX_ARENAS		64
@@ -627,10 +630,12 @@ static bool crosses_4g(struct iova_arenas *as, unsigned long pfn,
  * struct iova_look - a search through all arenas
  * @missed: there is more than it has seen: in use, or it waits for a flush
  * @spins: how often it may still wait for another CPU
+ * @low: only what is below 4 GiB is of use
  */
 struct iova_look {
 	bool missed;
 	unsigned int spins;
+	bool low;
 };
 
 static void request_again(const struct iova_request *rq)
@@ -972,34 +977,54 @@ static void arena_withdraw(struct iova_arenas *as, struct iova_arena *a)
  * Pools
  */
 
-static bool pool_trylock(struct iova_pool *pool)
+/* If it fails, @mine tells whether what this has interrupted has the pool. */
+static bool pool_trylock_mine(struct iova_pool *pool, bool *mine)
 {
-	unsigned int unlocked = 0;
+	unsigned int me, owner = 0;
 
 	preempt_disable();
-	if (try_cmpxchg_acquire(&pool->lock, &unlocked,
-				raw_smp_processor_id() + 1))
+	me = raw_smp_processor_id() + 1;
+	if (try_cmpxchg_acquire(&pool->lock, &owner, me))
 		return true;
+	*mine = owner == me;
 	preempt_enable();
 	return false;
 }
 
+static bool pool_trylock(struct iova_pool *pool)
+{
+	bool mine;
+
+	return pool_trylock_mine(pool, &mine);
+}
+
 static void pool_unlock(struct iova_pool *pool)
 {
-	/* Pairs with the acquire in pool_trylock(). */
+	/* Pairs with the acquire in pool_trylock_mine(). */
 	smp_store_release(&pool->lock, 0);
 	preempt_enable();
 }
 
-/* What has it on this CPU was interrupted, and goes on after the search. */
+/*
+ * Waits for another CPU, up to half of the time that is left, so that there is
+ * some for other pools. What was interrupted goes on only after the search.
+ */
 static bool pool_lock_soon(struct iova_pool *pool, struct iova_look *look)
 {
-	while (!pool_trylock(pool)) {
-		if (!look || !look->spins ||
-		    READ_ONCE(pool->lock) == raw_smp_processor_id() + 1)
+	unsigned int spins = look ? look->spins / 2 : 0;
+	bool mine;
+
+	while (!pool_trylock_mine(pool, &mine)) {
+		if (!look || mine)
 			return false;
-		look->spins--;
-		cpu_relax();
+		do {
+			if (!spins--) {
+				look->missed = true;
+				return false;
+			}
+			look->spins--;
+			cpu_relax();
+		} while (READ_ONCE(pool->lock));
 	}
 	return true;
 }
@@ -1167,10 +1192,8 @@ static bool pool_steal(struct iova_arenas *as, struct iova_pool *pool,
 
 	if (!READ_ONCE(pool->nr[class]))
 		return false;
-	if (!pool_lock_soon(pool, rq->look)) {
-		request_again(rq);
+	if (!pool_lock_soon(pool, rq->look))
 		return false;
-	}
 	ret = pool_alloc(as, pool, class, rq, pfn);
 	WRITE_ONCE(pool->steals, pool->steals + ret);
 	pool_unlock(pool);
@@ -1184,10 +1207,8 @@ static bool pool_steal_near(struct iova_arenas *as, struct iova_pool *pool,
 
 	if (!READ_ONCE(pool->nr[IOVA_NARROW]) && !READ_ONCE(pool->nr[IOVA_LOW]))
 		return false;
-	if (!pool_lock_soon(pool, rq->look)) {
-		request_again(rq);
+	if (!pool_lock_soon(pool, rq->look))
 		return false;
-	}
 	ret = pool_alloc_near(as, pool, rq, pfn);
 	WRITE_ONCE(pool->steals, pool->steals + ret);
 	pool_unlock(pool);
@@ -1316,9 +1337,12 @@ static bool pool_trim(struct iova_arenas *as, struct iova_pool *pool,
 		LIST_HEAD(gone);
 
 		if (!pool_lock_soon(pool, look))
-			return true;
-		/* Who allocates may have moved the list past some of them. */
-		again |= first && arenas->next != first;
+			return again;
+		if (!first)
+			left = pool->nr[class];
+		else if (arenas->next != first)
+			/* Somebody has moved the list past some of them. */
+			look->missed = true;
 		n = min(left, TRIM_BATCH);
 		again |= pool_trim_some(as, arenas, n, idle, &gone);
 		first = arenas->next;
@@ -1335,12 +1359,12 @@ static bool pool_trim(struct iova_arenas *as, struct iova_pool *pool,
 static bool pools_trim(struct iova_arenas *as, struct iova_cpu *owner,
 		       bool idle, struct iova_look *look)
 {
-	enum iova_class class;
+	enum iova_class class, end = look->low ? IOVA_HIGH : IOVA_CLASSES;
 	bool again = false;
 	unsigned int i;
 
 	for (i = 0; i < CPU_POOLS; i++) {
-		for (class = 0; class < IOVA_CLASSES; class++)
+		for (class = 0; class < end; class++)
 			again |= pool_trim(as, &owner->pool[i], class, idle,
 					   look);
 	}
@@ -1360,17 +1384,16 @@ static bool arenas_trim(struct iova_arenas *as, bool idle,
 	return again;
 }
 
-/* Takes in all that was given back; returns whether there may be more. */
-static bool make_room(struct iova_arenas *as, struct iova_look *look)
+/* Takes in all that was given back, in lazy mode after a flush. */
+static void make_room(struct iova_arenas *as, struct iova_look *look)
 {
 	struct dma_flush *flush = arenas_flush(as);
-	bool again = arenas_trim(as, false, look);
 
-	if (again && flush) {
-		dma_flush_now(flush);
-		again = arenas_trim(as, false, look);
-	}
-	return again;
+	if (!arenas_trim(as, false, look) || !flush)
+		return;
+	dma_flush_now(flush);
+	if (arenas_trim(as, false, look))
+		look->missed = true;
 }
 
 /**
@@ -1381,7 +1404,9 @@ static bool make_room(struct iova_arenas *as, struct iova_look *look)
  */
 void iova_arenas_trim(struct iova_arenas *as)
 {
-	make_room(as, NULL);
+	struct iova_look look = {};
+
+	make_room(as, &look);
 }
 EXPORT_SYMBOL_IF_KUNIT(iova_arenas_trim);
 
@@ -1445,8 +1470,8 @@ static bool alloc_anywhere(struct iova_arenas *as,
 static bool alloc_hard(struct iova_arenas *as, struct iova_request *rq,
 		       unsigned long *pfn)
 {
+	struct iova_look look = { .low = rq->limit <= as->last32 };
 	struct dma_flush *flush = arenas_flush(as);
-	struct iova_look look = {};
 	unsigned int i;
 
 	rq->look = &look;
@@ -1458,7 +1483,8 @@ static bool alloc_hard(struct iova_arenas *as, struct iova_request *rq,
 	 * passed over, as is what they move.
 	 */
 	for (i = 0; i < LOOK_MAX && look.missed; i++) {
-		look = (struct iova_look){ .spins = LOOK_MAX_SPINS };
+		look.missed = false;
+		look.spins = LOOK_MAX_SPINS;
 		if (flush) {
 			dma_flush_now(flush);
 			tree_reap_all(as);
@@ -1471,8 +1497,9 @@ static bool alloc_hard(struct iova_arenas *as, struct iova_request *rq,
 		return false;
 	look.missed = true;
 	for (i = 0; i <= LOOK_MAX && look.missed; i++) {
+		look.missed = false;
 		look.spins = LOOK_MAX_SPINS;
-		look.missed = make_room(as, &look);
+		make_room(as, &look);
 		if (alloc_anywhere(as, rq, pfn))
 			return true;
 	}
@@ -1522,8 +1549,8 @@ static bool alloc_next(struct iova_arenas *as, unsigned long size,
  * @pfn: where to store the first page
  *
  * Context: any; with interrupts off for one search in the tree. Looks at a few
- * arenas first; @request->hard may add a flush of the IOTLB, and a look at the
- * arenas of all CPUs.
+ * arenas first; @request->hard may add looks at the arenas of all CPUs, a flush
+ * of the IOTLB before each of them, and short waits for other CPUs.
  * Return: whether there was room.
  */
 bool iova_arenas_alloc(struct iova_arenas *as,
@@ -1607,8 +1634,9 @@ static void trim_work(struct work_struct *work)
 	struct iova_arenas *as = container_of(work, struct iova_arenas,
 					      trim.work);
 	struct dma_flush *flush = arenas_flush(as);
+	struct iova_look look = {};
 
-	if (!arenas_trim(as, true, NULL))
+	if (!arenas_trim(as, true, &look) && !look.missed)
 		return;
 	/* What waits needs a flush, after which this comes by again. */
 	if (flush)
@@ -1854,42 +1882,56 @@ void iova_arenas_get_stats(struct iova_arenas *as,
 }
 EXPORT_SYMBOL_IF_KUNIT(iova_arenas_get_stats);
 
-/* One at a time, lest others wait; what moves meanwhile may be left out. */
-static bool arena_show(struct seq_file *m, struct iova_arenas *as,
-		       struct iova_pool *pool, enum iova_class class, int cpu,
-		       unsigned int nth)
+/*
+ * Shows some arenas of a list, from the @nth on; returns how many. Few at a time,
+ * lest others wait. What moves meanwhile is left out, or shown twice.
+ */
+static unsigned int arenas_show_some(struct seq_file *m, struct iova_arenas *as,
+				     struct iova_pool *pool,
+				     enum iova_class class, int cpu,
+				     unsigned int nth)
 {
-	unsigned int used = 0, waiting = 0;
-	unsigned long lo = 0, hi = 0;
+	struct {
+		unsigned long lo, hi;
+		unsigned int used, waiting;
+	} seen[SHOW_BATCH];
 	struct iova_arena *a;
+	unsigned int i, n = 0;
 
 	pool_lock(pool);
 	list_for_each_entry(a, &pool->arenas[class], node) {
-		if (nth--)
+		if (nth) {
+			nth--;
 			continue;
-		lo = a->range.lo;
-		hi = a->range.hi;
-		used = a->used;
-		waiting = a->nr_waiting;
-		break;
+		}
+		if (n == SHOW_BATCH)
+			break;
+		seen[n].lo = a->range.lo;
+		seen[n].hi = a->range.hi;
+		seen[n].used = a->used;
+		seen[n++].waiting = a->nr_waiting;
 	}
 	pool_unlock(pool);
-	if (hi)
+	for (i = 0; i < n; i++)
 		seq_printf(m, "arena: first=0x%lx last=0x%lx cpu=%d used=%u waiting=%u of=%lu\n",
-			   lo, hi, cpu, used, waiting, 1UL << as->order);
-	return hi;
+			   seen[i].lo, seen[i].hi, cpu, seen[i].used,
+			   seen[i].waiting, 1UL << as->order);
+	return n;
 }
 
 static void pool_show(struct seq_file *m, struct iova_arenas *as,
 		      struct iova_pool *pool, int cpu)
 {
 	enum iova_class class;
-	unsigned int nth;
+	unsigned int nth, n;
 
 	for (class = 0; class < IOVA_CLASSES; class++) {
 		nth = 0;
-		while (arena_show(m, as, pool, class, cpu, nth))
-			nth++;
+		do {
+			n = arenas_show_some(m, as, pool, class, cpu, nth);
+			nth += n;
+			cond_resched();
+		} while (n == SHOW_BATCH && !seq_has_overflowed(m));
 	}
 }
 

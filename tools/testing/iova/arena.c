@@ -332,6 +332,33 @@ static void count_ranges(void)
 	space_exit(&s);
 }
 
+/* An interrupt gives as many back right before the flush for these begins. */
+static void free_more(void)
+{
+	if (arenas_unflushed(s.as) != 128)
+		return;
+	shim_interrupt = NULL;
+	while (s.nr)
+		space_free(&s, 0);
+}
+
+static void count_more_ranges(void)
+{
+	struct iova_request rq = { .size = 5, .limit = 0xfff };
+	unsigned int i;
+
+	space_init(&s, SZ_1M, 1, 4095);
+	space_defer(&s, 1000);
+	for (i = 0; i < 256; i++)
+		CHECK(space_alloc(&s, &rq), "allocation %u", i);
+	shim_interrupt = free_more;
+	for (i = 0; i < 128; i++)
+		space_free(&s, 0);
+	CHECK(!shim_interrupt, "no interrupt");
+	CHECK(s.begun == 2, "%u flushes for 256 ranges", s.begun);
+	space_exit(&s);
+}
+
 static sem_t stopped, go_on;
 static pthread_t mover;
 static const struct iova_request last_page = { .size = 1, .limit = 0xfff,
@@ -797,6 +824,17 @@ static void steal(void)
 	space_exit(&s);
 }
 
+static void free_in_arena(unsigned long nr, unsigned int max)
+{
+	unsigned long i = s.nr;
+
+	while (i-- && max)
+		if (s.allocs[i].pfn >> arenas_order(s.as) == nr) {
+			space_free(&s, i);
+			max--;
+		}
+}
+
 /* CPU 1 has a pool of its locked until somebody has waited so often. */
 static unsigned int nr_waits, held_for;
 
@@ -822,11 +860,13 @@ static bool alloc_while_held(const struct iova_request *rq, unsigned int waits,
 }
 
 /* All room is in an arena of CPU 1: a page is used, or none. */
-static void held_pool_space(bool used)
+static void held_pool_space(bool used, bool lazy)
 {
 	struct iova_request rq = { .size = 1, .limit = 0xfffff };
 
 	space_init(&s, SZ_4K, 1, 1UL << 20);
+	if (lazy)
+		space_defer(&s, 256);
 	shim_cpu = 1;
 	CHECK(space_alloc(&s, &rq), "first");
 	shim_cpu = 0;
@@ -846,7 +886,7 @@ static void held_pool(void)
 {
 	struct iova_request rq = { .size = 1, .limit = 0xfffff, .hard = true };
 
-	held_pool_space(true);
+	held_pool_space(true, false);
 	CHECK(alloc_while_held(&rq, 100, 1), "held for 100 waits");
 	CHECK(nr_waits == 100, "%u waits", nr_waits);
 	CHECK(!alloc_while_held(&rq, 0, 1), "held for good");
@@ -865,13 +905,66 @@ static void held_arena(void)
 	struct iova_request rq = { .limit = 0xfffff, .hard = true };
 	unsigned int waits;
 
-	for (waits = 1; waits < 3000; waits += 300) {
-		held_pool_space(false);
+	for (waits = 1; waits < 6000; waits += 300) {
+		held_pool_space(false, waits >= 3000);
 		rq.size = 1UL << arenas_order(s.as);
-		CHECK(alloc_while_held(&rq, waits, 1), "held for %u waits",
-		      waits);
+		CHECK(alloc_while_held(&rq, waits % 3000, 1),
+		      "held for %u waits", waits);
 		space_exit(&s);
 	}
+}
+
+/* Neither waiting nor flushing helps against what a request interrupts. */
+static void held_for_good(void)
+{
+	struct iova_request rq = { .limit = 0xfffff, .hard = true };
+	unsigned int begun;
+
+	held_pool_space(false, true);
+	rq.size = 1UL << arenas_order(s.as);
+	begun = s.begun;
+	CHECK(!alloc_while_held(&rq, 0, 0), "held by what it interrupts");
+	CHECK(!nr_waits && s.begun == begun, "%u waits, %u flushes", nr_waits,
+	      s.begun - begun);
+	CHECK(!alloc_while_held(&rq, 0, 1), "held by another CPU");
+	CHECK(nr_waits && s.begun == begun, "%u waits, %u flushes", nr_waits,
+	      s.begun - begun);
+	CHECK(alloc_while_held(&rq, 1, 1), "held for one wait");
+	space_exit(&s);
+}
+
+/* Whoever holds a pool adds an arena to it, before one that gets unused. */
+static void add_arena(void)
+{
+	struct iova_request small = { .size = 256, .limit = 0xfffff };
+	struct iova_request rest = { .limit = 0xfffff };
+	unsigned long pages = 1UL << arenas_order(s.as), i;
+
+	shim_in_wait = NULL;
+	*arenas_lock(s.as, 1) = 0;
+	shim_cpu = 1;
+	for (i = 0; s.allocs[i].size != 2 * pages; i++)
+		;
+	space_free(&s, i);
+	for (i = 0; i < pages / small.size; i++)
+		CHECK(space_alloc(&s, &small), "%lu: one more", i);
+	rest.size = pages;
+	CHECK(space_alloc(&s, &rest), "the rest");
+	free_in_arena(255, UINT_MAX);
+	shim_cpu = 0;
+}
+
+static void added_arena(void)
+{
+	struct iova_request rq = { .limit = 0xfffff, .hard = true };
+
+	held_pool_space(true, false);
+	rq.size = 1UL << arenas_order(s.as);
+	*arenas_lock(s.as, 1) = 2;
+	shim_in_wait = add_arena;
+	CHECK(space_alloc(&s, &rq), "an arena is not used");
+	CHECK(!shim_in_wait, "nobody waited");
+	space_exit(&s);
 }
 
 /*
@@ -879,17 +972,6 @@ static void held_arena(void)
  * its list past one that it has just made unused.
  */
 static unsigned long turn_at;
-
-static void free_in_arena(unsigned long nr, unsigned int max)
-{
-	unsigned long i = s.nr;
-
-	while (i-- && max)
-		if (s.allocs[i].pfn >> arenas_order(s.as) == nr) {
-			space_free(&s, i);
-			max--;
-		}
-}
 
 static void turn_pool(void)
 {
@@ -1182,13 +1264,13 @@ static void interrupts_lazy(void)
 static void show(void)
 {
 	struct iova_request rq = { .size = 3, .limit = 0xfffff };
-	static char text[65536];
+	static char text[1 << 18];
 	unsigned int n, shown = 0, used = 0;
 	char want[64], *at;
 
 	space_init(&s, SZ_4K, 1, 1UL << 21);
 	iova_arenas_show_in_debugfs(s.as, "test");
-	for (n = 0; n < 1000; n++) {
+	for (n = 0; n < 100000; n++) {
 		shim_cpu = n % SHIM_CPUS;
 		CHECK(space_alloc(&s, &rq), "allocation");
 	}
@@ -1203,8 +1285,8 @@ static void show(void)
 		used += more;
 		shown++;
 	}
-	CHECK(shown == n && n == SHIM_CPUS, "%u arenas of %u", shown, n);
-	CHECK(used == 3000, "%u pages", used);
+	CHECK(shown == n && n > 17 * SHIM_CPUS, "%u arenas of %u", shown, n);
+	CHECK(used == 300000, "%u pages", used);
 	space_exit(&s);
 }
 
@@ -1221,6 +1303,7 @@ const struct test arena_tests[] = {
 	{ "arenas: flushed meanwhile", flushed_meanwhile },
 	{ "arenas: flushed ranges", reap_ranges },
 	{ "arenas: ranges that are not flushed", count_ranges },
+	{ "arenas: more of them, in an interrupt", count_more_ranges },
 	{ "arenas: on their way", on_their_way },
 	{ "arenas: the last one", last_arena },
 	{ "arenas: a space is filled by ranges of one size", sizes_fill },
@@ -1235,6 +1318,8 @@ const struct test arena_tests[] = {
 	{ "arenas: other CPUs' arenas", steal },
 	{ "arenas: a pool that another CPU holds", held_pool },
 	{ "arenas: an arena that another CPU holds", held_arena },
+	{ "arenas: a pool that is held for good", held_for_good },
+	{ "arenas: a pool that gets one more arena", added_arena },
 	{ "arenas: a pool whose arenas change places", turned_pool },
 	{ "arenas: tiny pages", tiny_pages },
 	{ "arenas: flushes to make room", trim_flushes },

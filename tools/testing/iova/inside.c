@@ -253,6 +253,11 @@ unsigned int arenas_on_their_way(struct iova_arenas *as)
 	return n;
 }
 
+unsigned int arenas_unflushed(struct iova_arenas *as)
+{
+	return as->nr_unflushed;
+}
+
 unsigned int *arenas_lock(struct iova_arenas *as, int cpu)
 {
 	return &per_cpu_ptr(as->cpus, cpu)->pool[0].lock;

@@ -40,6 +40,7 @@ void find_check(unsigned long *map, unsigned int bits, unsigned int start,
 void arenas_check(struct iova_arenas *as, unsigned int reserved);
 void arenas_plant(struct iova_arenas *as, unsigned long *words);
 unsigned int arenas_on_their_way(struct iova_arenas *as);
+unsigned int arenas_unflushed(struct iova_arenas *as);
 unsigned int *arenas_lock(struct iova_arenas *as, int cpu);
 unsigned long arenas_nth(struct iova_arenas *as, int cpu, unsigned int n);
 unsigned int arenas_order(struct iova_arenas *as);
