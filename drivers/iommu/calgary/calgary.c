@@ -13,11 +13,17 @@
  *
  * A PHB that has been started always has a table. When its last device is gone,
  * that is an empty one, which all such PHBs share.
+ *
+ * A kernel that starts after a crash goes on with the dead kernel's table, as
+ * devices are at work until their drivers reset them. Where it cannot, what
+ * they do is errant, and reported, but does not isolate: the dump has to get to
+ * a disk.
  */
 #define pr_fmt(fmt) "calgary: " fmt
 
 #include <linux/bitfield.h>
 #include <linux/bitmap.h>
+#include <linux/crash_dump.h>
 #include <linux/device.h>
 #include <linux/err.h>
 #include <linux/list.h>
@@ -29,6 +35,9 @@
 #include "calgary.h"
 
 #define WATCHDOG_PERIOD	(2 * HZ)
+
+/* The largest table after a crash, when memory is little: 256 KB for 128 MB */
+#define CRASH_CODE	2
 
 struct calgary_domain {
 	struct iommu_domain domain;
@@ -127,8 +136,12 @@ static void report(struct calgary_phb *phb, const struct calgary_errors *e)
 		pci_walk_bus(bus, name_suspect, &s);
 	if (!s.found)
 		pr_err("%s: no device is known there\n", name);
-	pr_err("%s: slots are off until 'enable' is written to /sys/class/iommu/%s/calgary/bus\n",
-	       name, name);
+	if (phb->lenient)
+		pr_err("%s: may be of the kernel before, slots stay on\n",
+		       name);
+	else
+		pr_err("%s: slots are off until 'enable' is written to /sys/class/iommu/%s/calgary/bus\n",
+		       name, name);
 }
 
 static void watchdog(struct work_struct *work)
@@ -139,11 +152,17 @@ static void watchdog(struct work_struct *work)
 
 	if (calgary_phb_check(phb, &errors) && __ratelimit(&phb->reports))
 		report(phb, &errors);
+	if (errors.late)
+		pr_warn_ratelimited("%s: still busy at a flush, which went on\n",
+				    dev_name(phb->iommu.dev));
+	if (errors.stuck)
+		pr_err_ratelimited("%s does not stop for a flush: its slots are off\n",
+				   dev_name(phb->iommu.dev));
 	if (READ_ONCE(phb->state) == CALGARY_ON)
 		schedule_delayed_work(&phb->watchdog, WATCHDOG_PERIOD);
 }
 
-/* Look at once, then from time to time */
+/* Look at once, then from time to time. Any context */
 static void start_watchdog(struct calgary_phb *phb)
 {
 	mod_delayed_work(system_percpu_wq, &phb->watchdog, 0);
@@ -216,9 +235,9 @@ static void calgary_flush_all(struct iommu_domain *domain)
 {
 	struct calgary_phb *phb = to_calgary_domain(domain)->phb;
 
+	/* Locks may be held here, none when it is reported. */
 	if (calgary_phb_flush(phb))
-		pr_err_ratelimited("%s does not stop for a flush: its slots are off\n",
-				   dev_name(phb->iommu.dev));
+		start_watchdog(phb);
 }
 
 static void calgary_iotlb_sync(struct iommu_domain *domain,
@@ -313,8 +332,19 @@ static void calgary_domain_free(struct iommu_domain *domain)
 
 	if (d->phb->domain == d)
 		use_table(d->phb, NULL, empty_table);
+	/* What was set aside once stays so. */
+	if (calgary_options.empty_slots && !d->table->unmap) {
+		flat_pt_clear(&d->table->pt);
+		d->table = xchg(&d->phb->spare, d->table);
+	}
 	calgary_table_free(d->table);
 	kfree(d);
+}
+
+static unsigned int wanted_code(void)
+{
+	return is_kdump_kernel() ? min(calgary_options.code, CRASH_CODE)
+				 : calgary_options.code;
 }
 
 static struct iommu_domain *calgary_domain_alloc(struct device *dev)
@@ -326,13 +356,13 @@ static struct iommu_domain *calgary_domain_alloc(struct device *dev)
 		return ERR_PTR(-ENOMEM);
 	d->phb = to_phb(dev);
 	d->table = xchg(&d->phb->spare, NULL) ?:
-		   calgary_table_alloc(d->phb->chip->io, calgary_options.code);
+		   calgary_table_alloc(d->phb->chip->io, wanted_code());
 	if (!d->table) {
 		kfree(d);
 		return ERR_PTR(-ENOMEM);
 	}
 	code = FIELD_GET(TAR_SIZE, d->table->tar);
-	if (code != calgary_options.code)
+	if (code != wanted_code() && !d->table->unmap)
 		pr_notice("%s: table of %zu KB, memory is short for more\n",
 			  dev_name(d->phb->iommu.dev),
 			  calgary_table_bytes(code) / SZ_1K);
@@ -353,7 +383,31 @@ static struct iommu_device *calgary_probe_device(struct device *dev)
 		return ERR_PTR(-ENODEV);
 	phb = find_phb(to_pci_dev(dev));
 	/* One by one they are registered, and each time all devices come. */
-	return phb && phb->iommu.ops ? &phb->iommu : ERR_PTR(-ENODEV);
+	if (!phb || !phb->iommu.ops)
+		return ERR_PTR(-ENODEV);
+#ifdef CONFIG_PCI_ATS
+	/* Chips have none, and its reset must not block all of the bus. */
+	to_pci_dev(dev)->ats_cap = 0;
+#endif
+	return &phb->iommu;
+}
+
+/* What devices of a dead kernel still do must not reach memory as it is. */
+static int calgary_def_domain_type(struct device *dev)
+{
+	return to_phb(dev)->adopted && iommu_default_passthrough() ?
+	       IOMMU_DOMAIN_DMA : 0;
+}
+
+static void add_region(struct list_head *head, u64 start, u64 end,
+		       enum iommu_resv_type type)
+{
+	struct iommu_resv_region *region;
+
+	region = iommu_alloc_resv_region(start, end - start, 0, type,
+					 GFP_KERNEL);
+	if (region)
+		list_add_tail(&region->list, head);
 }
 
 /* Those of bridges are dma-iommu's business. */
@@ -362,23 +416,23 @@ static void calgary_get_resv_regions(struct device *dev,
 {
 	struct calgary_phb *phb = to_phb(dev);
 	struct range ranges[CALGARY_MAX_RANGES];
-	struct iommu_resv_region *region;
-	unsigned int i, n;
+	const struct calgary_table *table;
+	unsigned int i, n, from, to;
 	u64 end = SZ_4G;
 
 	if (phb->domain)
 		end = phb->domain->domain.geometry.aperture_end + 1;
 	n = calgary_phb_ranges(phb, end, ranges);
-	for (i = 0; i < n; i++) {
-		region = iommu_alloc_resv_region(ranges[i].start,
-						 range_len(&ranges[i]), 0,
-						 ranges[i].start == CALGARY_MSI
-						 ? IOMMU_RESV_MSI
-						 : IOMMU_RESV_RESERVED,
-						 GFP_KERNEL);
-		if (region)
-			list_add_tail(&region->list, head);
-	}
+	for (i = 0; i < n; i++)
+		add_region(head, ranges[i].start, ranges[i].end + 1,
+			   ranges[i].start == CALGARY_MSI ? IOMMU_RESV_MSI
+							  : IOMMU_RESV_RESERVED);
+	table = phb->domain ? phb->domain->table : phb->spare;
+	if (!table)
+		return;
+	for_each_set_bitrange(from, to, table->old, SZ_4G / SZ_1M)
+		add_region(head, (u64)from * SZ_1M, (u64)to * SZ_1M,
+			   IOMMU_RESV_RESERVED);
 }
 
 static bool calgary_capable(struct device *dev, enum iommu_cap cap)
@@ -391,6 +445,7 @@ static const struct iommu_ops calgary_ops = {
 	.capable = calgary_capable,
 	.domain_alloc_paging = calgary_domain_alloc,
 	.probe_device = calgary_probe_device,
+	.def_domain_type = calgary_def_domain_type,
 	.device_group = generic_single_device_group,
 	.get_resv_regions = calgary_get_resv_regions,
 	.identity_domain = &identity_domain,
@@ -420,7 +475,26 @@ static bool find_function(struct calgary_phb *phb)
 	return found;
 }
 
-static void add_phb(struct calgary_phb *phb)
+static void adopt(struct calgary_phb *phb)
+{
+	u64 tar = calgary_phb_left(phb);
+
+	phb->lenient = true;
+	if (!tar)
+		return;
+	phb->spare = calgary_table_adopt(phb->chip->io, tar);
+	phb->adopted = phb->spare;
+	if (phb->adopted)
+		pr_info("%s: going on with the table at 0x%llx, mappings in %u MB are kept\n",
+			dev_name(phb->iommu.dev), tar & TAR_BASE,
+			bitmap_weight(phb->spare->old, SZ_4G / SZ_1M));
+	else
+		pr_warn("%s: no usable table at 0x%llx, what devices do before they are reset is errant\n",
+			dev_name(phb->iommu.dev), tar & TAR_BASE);
+}
+
+/* Whether it is to translate */
+static bool add_phb(struct calgary_phb *phb)
 {
 	struct calgary_chip *chip = phb->chip;
 	u32 range = chip->io->read32(chip, calgary_bus_range(phb->nr));
@@ -430,26 +504,29 @@ static void add_phb(struct calgary_phb *phb)
 	phb->first_bus = FIELD_GET(BUS_RANGE_FIRST, range);
 	phb->last_bus = FIELD_GET(BUS_RANGE_LAST, range) ?: phb->first_bus;
 	if (!find_function(phb))
-		return;
+		return false;
 	for (bus = phb->first_bus; bus <= phb->last_bus; bus++)
 		bad |= !!find_bus(bus);
 	if (phb->last_bus < phb->first_bus || bad) {
 		pr_warn("chip %u PHB %u: bad buses %02x-%02x, not translated\n",
 			chip->nr, phb->nr, phb->first_bus, phb->last_bus);
-		return;
+		return false;
 	}
 	disabled = test_bit(phb->first_bus, calgary_options.disabled);
 	pr_info("chip %u PHB %u: %s, buses %02x-%02x%s\n", chip->nr, phb->nr,
 		phb->calioc2 ? "CalIOC2" : "Calgary", phb->first_bus,
 		phb->last_bus, disabled ? ", disabled" : "");
-	if (disabled ||
-	    iommu_device_sysfs_add(&phb->iommu, NULL, calgary_groups,
-				   "calgary%u-phb%u", chip->nr, phb->nr))
-		return;
 	INIT_DELAYED_WORK(&phb->watchdog, watchdog);
 	ratelimit_state_init(&phb->reports, DEFAULT_RATELIMIT_INTERVAL,
 			     DEFAULT_RATELIMIT_BURST);
+	if (disabled ||
+	    iommu_device_sysfs_add(&phb->iommu, NULL, calgary_groups,
+				   "calgary%u-phb%u", chip->nr, phb->nr))
+		return false;
+	if (is_kdump_kernel())
+		adopt(phb);
 	list_add_tail(&phb->node, &phbs);
+	return true;
 }
 
 /**
@@ -463,33 +540,54 @@ void calgary_add_chip(struct calgary_chip *chip)
 	chip->nr = nr_chips++;
 	for (nr = 0; nr < CALGARY_PHBS; nr++) {
 		calgary_phb_init(chip, nr);
-		add_phb(&chip->phbs[nr]);
+		/* Its devices are mapped directly, whatever was before. */
+		if (!add_phb(&chip->phbs[nr]))
+			calgary_phb_leave(&chip->phbs[nr]);
 	}
+}
+
+/* Its devices go on as those of one that is disabled. */
+static void drop_phb(struct calgary_phb *phb)
+{
+	phb->iommu.ops = NULL;
+	list_del(&phb->node);
+	iommu_device_sysfs_remove(&phb->iommu);
+	calgary_phb_leave(phb);
+	cancel_delayed_work_sync(&phb->watchdog);
+	calgary_table_free(xchg(&phb->spare, NULL));
+}
+
+static int start_phb(struct calgary_phb *phb)
+{
+	if (!empty_table)
+		return -ENOMEM;
+	if (calgary_options.empty_slots && !phb->spare)
+		phb->spare = calgary_table_alloc(phb->chip->io, wanted_code());
+	return iommu_device_register(&phb->iommu, &calgary_ops, NULL);
 }
 
 /**
  * calgary_start - have the devices behind all PHBs translated
  * @io: how TCEs get to memory
  *
- * Return: number of PHBs, or a negative error.
+ * Return: number of PHBs.
  */
-int calgary_start(const struct calgary_io *io)
+unsigned int calgary_start(const struct calgary_io *io)
 {
-	struct calgary_phb *phb;
-	int ret, n = 0;
+	struct calgary_phb *phb, *next;
+	unsigned int n = 0;
+	int ret;
 
-	if (list_empty(&phbs))
-		return 0;
-	empty_table = calgary_table_alloc(io, 0);
-	if (!empty_table)
-		return -ENOMEM;
-	list_for_each_entry(phb, &phbs, node) {
-		if (calgary_options.empty_slots)
-			phb->spare = calgary_table_alloc(io,
-							 calgary_options.code);
-		ret = iommu_device_register(&phb->iommu, &calgary_ops, NULL);
-		if (ret)
-			return ret;
+	if (!list_empty(&phbs))
+		empty_table = calgary_table_alloc(io, 0);
+	list_for_each_entry_safe(phb, next, &phbs, node) {
+		ret = start_phb(phb);
+		if (ret) {
+			pr_err("%s: not started (%pe)\n",
+			       dev_name(phb->iommu.dev), ERR_PTR(ret));
+			drop_phb(phb);
+			continue;
+		}
 		enable_bus(phb);
 		n++;
 	}
@@ -505,4 +603,15 @@ void calgary_shutdown(void)
 
 	list_for_each_entry(phb, &phbs, node)
 		calgary_phb_use(phb, 0);
+}
+
+/**
+ * calgary_resume - translate again after the machine was suspended
+ */
+void calgary_resume(void)
+{
+	struct calgary_phb *phb;
+
+	list_for_each_entry(phb, &phbs, node)
+		calgary_phb_restore(phb);
 }

@@ -17,7 +17,8 @@
  * that others own by then. So its slots are switched off.
  *
  * All of it may run with interrupts off. So it is bounded by a number of reads
- * for each try, a number of tries, and by time.
+ * for each try, a number of tries, and by time, and says nothing: what there is
+ * to be said calgary_phb_check() finds.
  *
  * Entries that are not mapped are not flushed when they become mapped: drivers
  * have used these chips for twelve years without that, with TCEs side by side
@@ -25,12 +26,10 @@
  * that was mapped before has been flushed before its address was given out
  * again, which is what the IOMMU core sees to.
  */
-#define pr_fmt(fmt) "calgary: " fmt
-
 #include <linux/cleanup.h>
 #include <linux/errno.h>
+#include <linux/limits.h>
 #include <linux/minmax.h>
-#include <linux/printk.h>
 #include <linux/time64.h>
 
 #include "calgary.h"
@@ -87,8 +86,7 @@ static void drain(struct calgary_phb *phb, u64 begin)
 		if (phb->chip->io->now() - begin > MAX_NS)
 			break;
 	}
-	pr_warn_ratelimited("chip %u PHB %u: still busy, going on\n",
-			    phb->chip->nr, phb->nr);
+	phb->late = true;
 }
 
 static bool soft_stop(struct calgary_phb *phb, u64 begin)
@@ -114,7 +112,8 @@ static int quiesce(struct calgary_phb *phb, u32 *aer)
 	unsigned int tries;
 
 	if (!phb->calioc2) {
-		*aer = read_phb(phb, PHB_AER);
+		/* Of a kernel that died meanwhile, there is but this 0. */
+		*aer = read_phb(phb, PHB_AER) ?: AER_ALL;
 		write_phb(phb, PHB_AER, 0);
 		read_phb(phb, PHB_PLSSR);
 		drain(phb, begin);
@@ -156,6 +155,7 @@ static int renew(struct calgary_phb *phb)
 
 	lockdep_assert_held(&phb->lock);
 	if (quiesce(phb, &aer)) {
+		phb->stuck = true;
 		isolate(phb);
 		return -EIO;
 	}
@@ -206,6 +206,16 @@ void calgary_phb_init(struct calgary_chip *chip, unsigned int nr)
 		phb->state = CALGARY_ISOLATED;
 }
 
+/* While there is no DMA: begin to translate, or do so again */
+static void translate(struct calgary_phb *phb)
+{
+	/* Errors that were before are none of those who are served now. */
+	if (phb->state == CALGARY_OFF)
+		write_phb(phb, PHB_CSR, 0);
+	quirks(phb);
+	change_config(phb, 0, CONFIG_OURS);
+}
+
 /**
  * calgary_phb_use - translate by a table, or no more
  * @phb: the PHB
@@ -235,15 +245,64 @@ int calgary_phb_use(struct calgary_phb *phb, u64 tar)
 	if (!running || !tar)
 		change_config(phb, CONFIG_OURS, 0);
 	write_tar(phb);
-	if (tar) {
-		quirks(phb);
-		change_config(phb, 0, CONFIG_OURS);
-	}
+	if (tar)
+		translate(phb);
 	if (running)
 		resume(phb, aer);
 	if (phb->state != CALGARY_ISOLATED)
 		phb->state = tar ? CALGARY_ON : CALGARY_OFF;
 	return 0;
+}
+
+/**
+ * calgary_phb_leave - do not translate what another kernel has had translated
+ * @phb: a PHB that is not used
+ *
+ * Context: Any.
+ */
+void calgary_phb_leave(struct calgary_phb *phb)
+{
+	u32 config = read_phb(phb, PHB_CONFIG_RW);
+
+	/* All ones: nothing answers. */
+	if (config == U32_MAX ||
+	    (!(config & CONFIG_TCE) && phb->state != CALGARY_ISOLATED))
+		return;
+	calgary_phb_use(phb, 0);
+	calgary_phb_enable(phb);
+}
+
+/**
+ * calgary_phb_left - which table another kernel has left in use
+ * @phb: a PHB that has not been used yet
+ *
+ * Return: address and size of the table, 0 if the PHB does not translate.
+ */
+u64 calgary_phb_left(struct calgary_phb *phb)
+{
+	u32 config = read_phb(phb, PHB_CONFIG_RW);
+
+	if (config == U32_MAX || !(config & CONFIG_TCE))
+		return 0;
+	return read_tar(phb) & (TAR_BASE | TAR_SIZE);
+}
+
+/**
+ * calgary_phb_restore - go on after registers have lost what they had
+ * @phb: a PHB whose devices are suspended
+ *
+ * Context: Any.
+ */
+void calgary_phb_restore(struct calgary_phb *phb)
+{
+	guard(spinlock_irqsave)(&phb->lock);
+	if (phb->state == CALGARY_ISOLATED)
+		change_config(phb, 0, CONFIG_SLOTS_OFF);
+	write_phb(phb, PHB_CSR, 0);
+	change_config(phb, CONFIG_OURS, 0);
+	write_tar(phb);
+	if (phb->tar)
+		translate(phb);
 }
 
 /**
@@ -276,7 +335,10 @@ int calgary_phb_flush(struct calgary_phb *phb)
 /**
  * calgary_phb_check - isolate the devices of a PHB if there was an error
  * @phb: the PHB
- * @errors: where to store what the registers say of it
+ * @errors: where to store what the registers say of it, and what happened to
+ *	flushes since the last call
+ *
+ * A PHB that is lenient goes on.
  *
  * Context: Any.
  *
@@ -287,9 +349,15 @@ bool calgary_phb_check(struct calgary_phb *phb, struct calgary_errors *errors)
 	unsigned int i;
 
 	guard(spinlock_irqsave)(&phb->lock);
+	*errors = (struct calgary_errors){
+		.late = phb->late,
+		.stuck = phb->stuck,
+	};
+	phb->late = false;
+	phb->stuck = false;
 	if (phb->state != CALGARY_ON)
 		return false;
-	*errors = (struct calgary_errors){ .csr = read_phb(phb, PHB_CSR) };
+	errors->csr = read_phb(phb, PHB_CSR);
 	if (!(errors->csr & CSR_ERROR))
 		return false;
 	errors->plssr = read_phb(phb, PHB_PLSSR);
@@ -300,7 +368,8 @@ bool calgary_phb_check(struct calgary_phb *phb, struct calgary_errors *errors)
 	if (phb->calioc2)
 		errors->root = read_phb(phb, PHB_ROOT_STATUS);
 	write_phb(phb, PHB_CSR, 0);
-	isolate(phb);
+	if (!phb->lenient)
+		isolate(phb);
 	return true;
 }
 
