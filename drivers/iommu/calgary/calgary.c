@@ -36,9 +36,6 @@
 
 #define WATCHDOG_PERIOD	(2 * HZ)
 
-/* The largest table after a crash, when memory is little: 256 KB for 128 MB */
-#define CRASH_CODE	2
-
 struct calgary_domain {
 	struct iommu_domain domain;
 	struct calgary_phb *phb;
@@ -152,12 +149,9 @@ static void watchdog(struct work_struct *work)
 
 	if (calgary_phb_check(phb, &errors) && __ratelimit(&phb->reports))
 		report(phb, &errors);
-	if (errors.late)
-		pr_warn_ratelimited("%s: still busy at a flush, which went on\n",
-				    dev_name(phb->iommu.dev));
-	if (errors.stuck)
-		pr_err_ratelimited("%s does not stop for a flush: its slots are off\n",
-				   dev_name(phb->iommu.dev));
+	if (errors.news)
+		pr_err_ratelimited("%s %s\n", dev_name(phb->iommu.dev),
+				   errors.news);
 	if (READ_ONCE(phb->state) == CALGARY_ON)
 		schedule_delayed_work(&phb->watchdog, WATCHDOG_PERIOD);
 }
@@ -306,8 +300,8 @@ static int attach_blocked(struct iommu_domain *domain, struct device *dev,
 	return 0;
 }
 
-static int attach_identity(struct iommu_domain *domain, struct device *dev,
-			   struct iommu_domain *old)
+static int attach_direct(struct iommu_domain *domain, struct device *dev,
+			 struct iommu_domain *old)
 {
 	use_table(to_phb(dev), NULL, NULL);
 	return 0;
@@ -320,9 +314,7 @@ static struct iommu_domain blocked_domain = {
 
 static struct iommu_domain identity_domain = {
 	.type = IOMMU_DOMAIN_IDENTITY,
-	.ops = &(const struct iommu_domain_ops){
-		.attach_dev = attach_identity,
-	},
+	.ops = &(const struct iommu_domain_ops){ .attach_dev = attach_direct },
 };
 
 /* One that is in use goes with the last device. */
@@ -341,33 +333,26 @@ static void calgary_domain_free(struct iommu_domain *domain)
 	kfree(d);
 }
 
-static unsigned int wanted_code(void)
-{
-	return is_kdump_kernel() ? min(calgary_options.code, CRASH_CODE)
-				 : calgary_options.code;
-}
-
 static struct iommu_domain *calgary_domain_alloc(struct device *dev)
 {
 	struct calgary_domain *d = kzalloc_obj(*d);
-	unsigned int code;
 
 	if (!d)
 		return ERR_PTR(-ENOMEM);
 	d->phb = to_phb(dev);
 	d->table = xchg(&d->phb->spare, NULL) ?:
-		   calgary_table_alloc(d->phb->chip->io, wanted_code());
+		   calgary_table_alloc(d->phb->chip->io, calgary_options.code);
 	if (!d->table) {
 		kfree(d);
 		return ERR_PTR(-ENOMEM);
 	}
-	code = FIELD_GET(TAR_SIZE, d->table->tar);
-	if (code != wanted_code() && !d->table->unmap)
+	if (flat_pt_bytes(&d->table->pt) <
+	    calgary_table_bytes(calgary_options.code) && !d->table->unmap)
 		pr_notice("%s: table of %zu KB, memory is short for more\n",
 			  dev_name(d->phb->iommu.dev),
-			  calgary_table_bytes(code) / SZ_1K);
+			  flat_pt_bytes(&d->table->pt) / SZ_1K);
 	d->domain.pgsize_bitmap = SZ_4K;
-	d->domain.geometry.aperture_end = calgary_iova_bytes(code) - 1;
+	d->domain.geometry.aperture_end = (u64)d->table->pt.pages * SZ_4K - 1;
 	d->domain.geometry.force_aperture = true;
 	return &d->domain;
 }
@@ -385,10 +370,8 @@ static struct iommu_device *calgary_probe_device(struct device *dev)
 	/* One by one they are registered, and each time all devices come. */
 	if (!phb || !phb->iommu.ops)
 		return ERR_PTR(-ENODEV);
-#ifdef CONFIG_PCI_ATS
 	/* Chips have none, and its reset must not block all of the bus. */
 	to_pci_dev(dev)->ats_cap = 0;
-#endif
 	return &phb->iommu;
 }
 
@@ -416,18 +399,16 @@ static void calgary_get_resv_regions(struct device *dev,
 {
 	struct calgary_phb *phb = to_phb(dev);
 	struct range ranges[CALGARY_MAX_RANGES];
-	const struct calgary_table *table;
+	const struct calgary_table *table = phb->domain ? phb->domain->table
+							: phb->spare;
+	u64 end = table ? (u64)table->pt.pages * SZ_4K : SZ_4G;
 	unsigned int i, n, from, to;
-	u64 end = SZ_4G;
 
-	if (phb->domain)
-		end = phb->domain->domain.geometry.aperture_end + 1;
 	n = calgary_phb_ranges(phb, end, ranges);
 	for (i = 0; i < n; i++)
 		add_region(head, ranges[i].start, ranges[i].end + 1,
 			   ranges[i].start == CALGARY_MSI ? IOMMU_RESV_MSI
 							  : IOMMU_RESV_RESERVED);
-	table = phb->domain ? phb->domain->table : phb->spare;
 	if (!table)
 		return;
 	for_each_set_bitrange(from, to, table->old, SZ_4G / SZ_1M)
@@ -551,19 +532,10 @@ static void drop_phb(struct calgary_phb *phb)
 {
 	phb->iommu.ops = NULL;
 	list_del(&phb->node);
-	iommu_device_sysfs_remove(&phb->iommu);
 	calgary_phb_leave(phb);
 	cancel_delayed_work_sync(&phb->watchdog);
+	iommu_device_sysfs_remove(&phb->iommu);
 	calgary_table_free(xchg(&phb->spare, NULL));
-}
-
-static int start_phb(struct calgary_phb *phb)
-{
-	if (!empty_table)
-		return -ENOMEM;
-	if (calgary_options.empty_slots && !phb->spare)
-		phb->spare = calgary_table_alloc(phb->chip->io, wanted_code());
-	return iommu_device_register(&phb->iommu, &calgary_ops, NULL);
 }
 
 /**
@@ -581,7 +553,12 @@ unsigned int calgary_start(const struct calgary_io *io)
 	if (!list_empty(&phbs))
 		empty_table = calgary_table_alloc(io, 0);
 	list_for_each_entry_safe(phb, next, &phbs, node) {
-		ret = start_phb(phb);
+		if (calgary_options.empty_slots && !phb->spare)
+			phb->spare = calgary_table_alloc(io,
+							 calgary_options.code);
+		ret = empty_table ? iommu_device_register(&phb->iommu,
+							  &calgary_ops, NULL)
+				  : -ENOMEM;
 		if (ret) {
 			pr_err("%s: not started (%pe)\n",
 			       dev_name(phb->iommu.dev), ERR_PTR(ret));
@@ -607,8 +584,9 @@ void calgary_shutdown(void)
 
 /**
  * calgary_resume - translate again after the machine was suspended
+ * @data: not used
  */
-void calgary_resume(void)
+void calgary_resume(void *data)
 {
 	struct calgary_phb *phb;
 

@@ -29,7 +29,8 @@
 #include "ebda.h"
 #include "regs.h"
 
-#define CALGARY_MAX_CODE	7	/* the largest table, 8 MB */
+/* The largest table has 8 MB, or 4 MB, all that is in one piece without this */
+#define CALGARY_MAX_CODE	(IS_ENABLED(CONFIG_CONTIG_ALLOC) ? 7 : 6)
 
 struct calgary_chip;
 
@@ -91,8 +92,7 @@ struct calgary_table {
  * @mck: machine check
  * @detail: seven registers, nobody has told of what
  * @root: status of the root complex of a CalIOC2
- * @late: split completions were still missing when a flush had to go on
- * @stuck: the chip did not stop for a flush, and its slots are off
+ * @news: what went wrong with a flush, or NULL
  */
 struct calgary_errors {
 	u32 csr;
@@ -101,8 +101,7 @@ struct calgary_errors {
 	u32 mck;
 	u32 detail[PHB_NR_DETAILS];
 	u32 root;
-	bool late;
-	bool stuck;
+	const char *news;
 };
 
 /**
@@ -119,8 +118,7 @@ struct calgary_errors {
  * @state: what becomes of DMA
  * @tar: of the table in use; 0 while there is none
  * @slots: slots that were off before all were, in isolation
- * @late: see &struct calgary_errors
- * @stuck: the same
+ * @news: see &struct calgary_errors
  * @done: flushes that were wanted when the last one that is done began
  * @wanted: number of flushes that were wanted
  * @domain: the paging domain, or NULL; the group's mutex protects it
@@ -144,8 +142,7 @@ struct calgary_phb {
 	enum calgary_state state;
 	u64 tar;
 	u32 slots;
-	bool late;
-	bool stuck;
+	const char *news;
 	u64 done;
 	atomic64_t wanted;
 
@@ -171,15 +168,10 @@ struct calgary_chip {
 	struct calgary_phb phbs[CALGARY_PHBS];
 };
 
-/* The size of a table, and of what it translates, by code */
+/* The size of a table by its code */
 static inline size_t calgary_table_bytes(unsigned int code)
 {
 	return 0x10000UL << code;
-}
-
-static inline u64 calgary_iova_bytes(unsigned int code)
-{
-	return 0x2000000ULL << code;
 }
 
 /* table.c */
@@ -216,6 +208,6 @@ void calgary_parse(const char *list, void (*refuse)(const char *message));
 void calgary_add_chip(struct calgary_chip *chip);
 unsigned int calgary_start(const struct calgary_io *io);
 void calgary_shutdown(void);
-void calgary_resume(void);
+void calgary_resume(void *data);
 
 #endif /* _CALGARY_H */

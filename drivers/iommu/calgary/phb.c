@@ -28,7 +28,6 @@
  */
 #include <linux/cleanup.h>
 #include <linux/errno.h>
-#include <linux/limits.h>
 #include <linux/minmax.h>
 #include <linux/time64.h>
 
@@ -86,7 +85,7 @@ static void drain(struct calgary_phb *phb, u64 begin)
 		if (phb->chip->io->now() - begin > MAX_NS)
 			break;
 	}
-	phb->late = true;
+	phb->news = "was still busy at a flush, which went on";
 }
 
 static bool soft_stop(struct calgary_phb *phb, u64 begin)
@@ -155,7 +154,7 @@ static int renew(struct calgary_phb *phb)
 
 	lockdep_assert_held(&phb->lock);
 	if (quiesce(phb, &aer)) {
-		phb->stuck = true;
+		phb->news = "does not stop for a flush: its slots are off";
 		isolate(phb);
 		return -EIO;
 	}
@@ -206,6 +205,12 @@ void calgary_phb_init(struct calgary_chip *chip, unsigned int nr)
 		phb->state = CALGARY_ISOLATED;
 }
 
+/* Not only this kernel may have switched it on. */
+static bool translates(struct calgary_phb *phb)
+{
+	return read_phb(phb, PHB_CONFIG_RW) & CONFIG_TCE;
+}
+
 /* While there is no DMA: begin to translate, or do so again */
 static void translate(struct calgary_phb *phb)
 {
@@ -235,9 +240,7 @@ int calgary_phb_use(struct calgary_phb *phb, u64 tar)
 
 	guard(spinlock_irqsave)(&phb->lock);
 	phb->tar = tar;
-	/* Not only this kernel may have switched it on. */
-	running = phb->state != CALGARY_ISOLATED &&
-		  read_phb(phb, PHB_CONFIG_RW) & CONFIG_TCE;
+	running = phb->state != CALGARY_ISOLATED && translates(phb);
 	if (running && quiesce(phb, &aer)) {
 		isolate(phb);
 		return -EIO;
@@ -262,11 +265,7 @@ int calgary_phb_use(struct calgary_phb *phb, u64 tar)
  */
 void calgary_phb_leave(struct calgary_phb *phb)
 {
-	u32 config = read_phb(phb, PHB_CONFIG_RW);
-
-	/* All ones: nothing answers. */
-	if (config == U32_MAX ||
-	    (!(config & CONFIG_TCE) && phb->state != CALGARY_ISOLATED))
+	if (!translates(phb) && phb->state != CALGARY_ISOLATED)
 		return;
 	calgary_phb_use(phb, 0);
 	calgary_phb_enable(phb);
@@ -280,11 +279,7 @@ void calgary_phb_leave(struct calgary_phb *phb)
  */
 u64 calgary_phb_left(struct calgary_phb *phb)
 {
-	u32 config = read_phb(phb, PHB_CONFIG_RW);
-
-	if (config == U32_MAX || !(config & CONFIG_TCE))
-		return 0;
-	return read_tar(phb) & (TAR_BASE | TAR_SIZE);
+	return translates(phb) ? read_tar(phb) & (TAR_BASE | TAR_SIZE) : 0;
 }
 
 /**
@@ -349,12 +344,8 @@ bool calgary_phb_check(struct calgary_phb *phb, struct calgary_errors *errors)
 	unsigned int i;
 
 	guard(spinlock_irqsave)(&phb->lock);
-	*errors = (struct calgary_errors){
-		.late = phb->late,
-		.stuck = phb->stuck,
-	};
-	phb->late = false;
-	phb->stuck = false;
+	*errors = (struct calgary_errors){ .news = phb->news };
+	phb->news = NULL;
 	if (phb->state != CALGARY_ON)
 		return false;
 	errors->csr = read_phb(phb, PHB_CSR);

@@ -292,8 +292,6 @@ static void each_size_has_its_code(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, f->tar, TAR_OTHERS | TABLE | code);
 		KUNIT_EXPECT_EQ(test, calgary_table_bytes(code),
 				SZ_64K << code);
-		KUNIT_EXPECT_EQ(test, calgary_iova_bytes(code),
-				(u64)SZ_32M << code);
 	}
 }
 
@@ -321,10 +319,10 @@ static void calgary_goes_on_when_the_queue_stays_full(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, f->regs[0x200 / 4], AER);
 	/* It is said once, and not in here. */
 	KUNIT_EXPECT_FALSE(test, calgary_phb_check(f->phb, &errors));
-	KUNIT_EXPECT_TRUE(test, errors.late);
-	KUNIT_EXPECT_FALSE(test, errors.stuck);
+	KUNIT_ASSERT_NOT_NULL(test, errors.news);
+	KUNIT_EXPECT_NOT_NULL(test, strstr(errors.news, "went on"));
 	KUNIT_EXPECT_FALSE(test, calgary_phb_check(f->phb, &errors));
-	KUNIT_EXPECT_FALSE(test, errors.late);
+	KUNIT_EXPECT_NULL(test, errors.news);
 	KUNIT_EXPECT_NOT_NULL(test, strstr(f->notes, "q " TAR_WRITE
 					   "w200=c0de r200 "));
 	KUNIT_EXPECT_EQ(test, f->phb->state, CALGARY_ON);
@@ -384,9 +382,10 @@ static void chip_that_never_stops_is_isolated(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, calgary_phb_flush(f->phb), -EIO);
 	KUNIT_EXPECT_EQ(test, f->failed, 100);
 	KUNIT_EXPECT_FALSE(test, calgary_phb_check(f->phb, &errors));
-	KUNIT_EXPECT_TRUE(test, errors.stuck);
+	KUNIT_ASSERT_NOT_NULL(test, errors.news);
+	KUNIT_EXPECT_NOT_NULL(test, strstr(errors.news, "not stop"));
 	KUNIT_EXPECT_FALSE(test, calgary_phb_check(f->phb, &errors));
-	KUNIT_EXPECT_FALSE(test, errors.stuck);
+	KUNIT_EXPECT_NULL(test, errors.news);
 	/* No stop stays half done, and no device is left with stale TCEs. */
 	KUNIT_EXPECT_EQ(test, f->regs[0xda8 / 4], 0);
 	KUNIT_EXPECT_EQ(test, f->regs[0x160 / 4], 0x3d180001);
@@ -702,8 +701,6 @@ static void tables_that_another_kernel_left(struct kunit *test)
 	expect_notes(test, f, "r160 t ");
 	f->regs[0x160 / 4] = CONFIG;
 	KUNIT_EXPECT_EQ(test, calgary_phb_left(f->phb), 0);
-	f->regs[0x160 / 4] = 0xffffffff;
-	KUNIT_EXPECT_EQ(test, calgary_phb_left(f->phb), 0);
 }
 
 /* Those of a PHB that this kernel does not use reach memory as it is. */
@@ -719,11 +716,6 @@ static void unused_ones_are_left_untranslated(struct kunit *test)
 
 	/* Nothing was done to it, by whomever. */
 	f = new_fake(test, CALGARY, 0);
-	calgary_phb_leave(f->phb);
-	expect_notes(test, f, "r160 ");
-	/* Nothing is there. */
-	f->regs[0x160 / 4] = 0xffffffff;
-	forget(f);
 	calgary_phb_leave(f->phb);
 	expect_notes(test, f, "r160 ");
 
@@ -863,7 +855,7 @@ static void ranges_are_cut_to_the_table(struct kunit *test)
 	unsigned int code, i;
 
 	for (code = 0; code <= 7; code++) {
-		u64 end = calgary_iova_bytes(code);
+		u64 end = (u64)SZ_32M << code;
 
 		for (i = 0; i < ARRAY_SIZE(cases); i++) {
 			const struct range *r = &cases[i];

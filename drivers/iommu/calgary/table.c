@@ -93,7 +93,6 @@ struct calgary_table *calgary_table_alloc(const struct calgary_io *io,
 static bool note_old(struct calgary_table *table)
 {
 	const __be64 *tces = table->pt.table;
-	unsigned int mbs = table->pt.pages / TCES_PER_MB;
 	unsigned long i;
 
 	for (i = 0; i < table->pt.pages; i++) {
@@ -106,7 +105,8 @@ static bool note_old(struct calgary_table *table)
 			return false;
 		__set_bit(i / TCES_PER_MB, table->old);
 	}
-	return mbs - bitmap_weight(table->old, mbs) >= MIN_FREE / SZ_1M;
+	return (bitmap_weight(table->old, SZ_4G / SZ_1M) + MIN_FREE / SZ_1M) *
+	       TCES_PER_MB <= table->pt.pages;
 }
 
 /**

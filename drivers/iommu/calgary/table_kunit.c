@@ -176,7 +176,7 @@ static void nonsense_is_not_adopted(struct kunit *test)
 	/* In low memory, no multiple of its size, beyond 4 GB, at its end */
 	static const u64 places[] = {
 		0, 0x10000, 0x88000, 0x12348000, 0x12350001, 0x123400000007,
-		0x100000000, 0xffff8000,
+		0x100000000, 0xffff8000, 0xffffffffffffffff,
 	};
 	/* Byte of an entry, its value */
 	static const u8 flaws[][2] = {

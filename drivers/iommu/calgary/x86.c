@@ -7,6 +7,7 @@
 
 #include <linux/cacheflush.h>
 #include <linux/cleanup.h>
+#include <linux/crash_dump.h>
 #include <linux/dma-map-ops.h>
 #include <linux/init.h>
 #include <linux/io.h>
@@ -29,6 +30,9 @@
 #define EBDA_START	0x500
 #define EBDA_END	0xa0000
 #define EBDA_MAX	SZ_64K
+
+/* The largest table after a crash, when memory is little: 256 KB for 128 MB */
+#define CRASH_CODE	2
 
 static u32 read32(struct calgary_chip *chip, unsigned int offset)
 {
@@ -108,6 +112,7 @@ static void __init add_chips(const struct calgary_ebda *found)
 		[CALGARY_BBAR_UNALIGNED] = "an odd address",
 		[CALGARY_BBAR_TAKEN] = "an address where something else is",
 		[CALGARY_BBAR_TWICE] = "the address of another",
+		[CALGARY_TOO_MANY] = "no number of a bus left",
 	};
 	unsigned int i;
 
@@ -120,13 +125,8 @@ static void __init add_chips(const struct calgary_ebda *found)
 		add_chip(&found->chips[i]);
 }
 
-static void resume(void *data)
-{
-	calgary_resume();
-}
-
 static const struct syscore_ops calgary_syscore_ops = {
-	.resume = resume,
+	.resume = calgary_resume,
 };
 
 static struct syscore calgary_syscore = {
@@ -151,6 +151,8 @@ static int __init calgary_init(void)
 				ERR_PTR(ret));
 		return 0;
 	}
+	if (is_kdump_kernel())
+		calgary_options.code = min(calgary_options.code, CRASH_CODE);
 	add_chips(found);
 	if (calgary_start(&x86_io)) {
 		x86_platform.iommu_shutdown = calgary_shutdown;
