@@ -105,8 +105,8 @@ static bool note_old(struct calgary_table *table)
 			return false;
 		__set_bit(i / TCES_PER_MB, table->old);
 	}
-	return (bitmap_weight(table->old, SZ_4G / SZ_1M) + MIN_FREE / SZ_1M) *
-	       TCES_PER_MB <= table->pt.pages;
+	return table->pt.pages / TCES_PER_MB >=
+	       bitmap_weight(table->old, SZ_4G / SZ_1M) + MIN_FREE / SZ_1M;
 }
 
 /**
