@@ -13,11 +13,17 @@
  *
  * A PHB that has been started always has a table. When its last device is gone,
  * that is an empty one, which all such PHBs share.
+ *
+ * A kernel that starts after a crash goes on with the dead kernel's table, as
+ * devices are at work until their drivers reset them. Where it cannot, what
+ * they do is errant, and reported, but does not isolate: the dump has to get to
+ * a disk.
  */
 #define pr_fmt(fmt) "calgary: " fmt
 
 #include <linux/bitfield.h>
 #include <linux/bitmap.h>
+#include <linux/crash_dump.h>
 #include <linux/device.h>
 #include <linux/err.h>
 #include <linux/list.h>
@@ -127,8 +133,12 @@ static void report(struct calgary_phb *phb, const struct calgary_errors *e)
 		pci_walk_bus(bus, name_suspect, &s);
 	if (!s.found)
 		pr_err("%s: no device is known there\n", name);
-	pr_err("%s: slots are off until 'enable' is written to /sys/class/iommu/%s/calgary/bus\n",
-	       name, name);
+	if (phb->lenient)
+		pr_err("%s: may be of the kernel before, slots stay on\n",
+		       name);
+	else
+		pr_err("%s: slots are off until 'enable' is written to /sys/class/iommu/%s/calgary/bus\n",
+		       name, name);
 }
 
 static void watchdog(struct work_struct *work)
@@ -139,11 +149,14 @@ static void watchdog(struct work_struct *work)
 
 	if (calgary_phb_check(phb, &errors) && __ratelimit(&phb->reports))
 		report(phb, &errors);
+	if (errors.news)
+		pr_err_ratelimited("%s %s\n", dev_name(phb->iommu.dev),
+				   errors.news);
 	if (READ_ONCE(phb->state) == CALGARY_ON)
 		schedule_delayed_work(&phb->watchdog, WATCHDOG_PERIOD);
 }
 
-/* Look at once, then from time to time */
+/* Look at once, then from time to time. Any context */
 static void start_watchdog(struct calgary_phb *phb)
 {
 	mod_delayed_work(system_percpu_wq, &phb->watchdog, 0);
@@ -216,9 +229,9 @@ static void calgary_flush_all(struct iommu_domain *domain)
 {
 	struct calgary_phb *phb = to_calgary_domain(domain)->phb;
 
+	/* Locks may be held here, none when it is reported. */
 	if (calgary_phb_flush(phb))
-		pr_err_ratelimited("%s does not stop for a flush: its slots are off\n",
-				   dev_name(phb->iommu.dev));
+		start_watchdog(phb);
 }
 
 static void calgary_iotlb_sync(struct iommu_domain *domain,
@@ -287,8 +300,8 @@ static int attach_blocked(struct iommu_domain *domain, struct device *dev,
 	return 0;
 }
 
-static int attach_identity(struct iommu_domain *domain, struct device *dev,
-			   struct iommu_domain *old)
+static int attach_direct(struct iommu_domain *domain, struct device *dev,
+			 struct iommu_domain *old)
 {
 	use_table(to_phb(dev), NULL, NULL);
 	return 0;
@@ -301,9 +314,7 @@ static struct iommu_domain blocked_domain = {
 
 static struct iommu_domain identity_domain = {
 	.type = IOMMU_DOMAIN_IDENTITY,
-	.ops = &(const struct iommu_domain_ops){
-		.attach_dev = attach_identity,
-	},
+	.ops = &(const struct iommu_domain_ops){ .attach_dev = attach_direct },
 };
 
 /* One that is in use goes with the last device. */
@@ -313,6 +324,11 @@ static void calgary_domain_free(struct iommu_domain *domain)
 
 	if (d->phb->domain == d)
 		use_table(d->phb, NULL, empty_table);
+	/* What was set aside once stays so. */
+	if (calgary_options.empty_slots && !d->table->unmap) {
+		flat_pt_clear(&d->table->pt);
+		d->table = xchg(&d->phb->spare, d->table);
+	}
 	calgary_table_free(d->table);
 	kfree(d);
 }
@@ -320,7 +336,6 @@ static void calgary_domain_free(struct iommu_domain *domain)
 static struct iommu_domain *calgary_domain_alloc(struct device *dev)
 {
 	struct calgary_domain *d = kzalloc_obj(*d);
-	unsigned int code;
 
 	if (!d)
 		return ERR_PTR(-ENOMEM);
@@ -331,13 +346,13 @@ static struct iommu_domain *calgary_domain_alloc(struct device *dev)
 		kfree(d);
 		return ERR_PTR(-ENOMEM);
 	}
-	code = FIELD_GET(TAR_SIZE, d->table->tar);
-	if (code != calgary_options.code)
+	if (flat_pt_bytes(&d->table->pt) <
+	    calgary_table_bytes(calgary_options.code) && !d->table->unmap)
 		pr_notice("%s: table of %zu KB, memory is short for more\n",
 			  dev_name(d->phb->iommu.dev),
-			  calgary_table_bytes(code) / SZ_1K);
+			  flat_pt_bytes(&d->table->pt) / SZ_1K);
 	d->domain.pgsize_bitmap = SZ_4K;
-	d->domain.geometry.aperture_end = calgary_iova_bytes(code) - 1;
+	d->domain.geometry.aperture_end = (u64)d->table->pt.pages * SZ_4K - 1;
 	d->domain.geometry.force_aperture = true;
 	return &d->domain;
 }
@@ -353,7 +368,29 @@ static struct iommu_device *calgary_probe_device(struct device *dev)
 		return ERR_PTR(-ENODEV);
 	phb = find_phb(to_pci_dev(dev));
 	/* One by one they are registered, and each time all devices come. */
-	return phb && phb->iommu.ops ? &phb->iommu : ERR_PTR(-ENODEV);
+	if (!phb || !phb->iommu.ops)
+		return ERR_PTR(-ENODEV);
+	/* Chips have none, and its reset must not block all of the bus. */
+	to_pci_dev(dev)->ats_cap = 0;
+	return &phb->iommu;
+}
+
+/* What devices of a dead kernel still do must not reach memory as it is. */
+static int calgary_def_domain_type(struct device *dev)
+{
+	return to_phb(dev)->adopted && iommu_default_passthrough() ?
+	       IOMMU_DOMAIN_DMA : 0;
+}
+
+static void add_region(struct list_head *head, u64 start, u64 end,
+		       enum iommu_resv_type type)
+{
+	struct iommu_resv_region *region;
+
+	region = iommu_alloc_resv_region(start, end - start, 0, type,
+					 GFP_KERNEL);
+	if (region)
+		list_add_tail(&region->list, head);
 }
 
 /* Those of bridges are dma-iommu's business. */
@@ -362,23 +399,21 @@ static void calgary_get_resv_regions(struct device *dev,
 {
 	struct calgary_phb *phb = to_phb(dev);
 	struct range ranges[CALGARY_MAX_RANGES];
-	struct iommu_resv_region *region;
-	unsigned int i, n;
-	u64 end = SZ_4G;
+	const struct calgary_table *table = phb->domain ? phb->domain->table
+							: phb->spare;
+	u64 end = table ? (u64)table->pt.pages * SZ_4K : SZ_4G;
+	unsigned int i, n, from, to;
 
-	if (phb->domain)
-		end = phb->domain->domain.geometry.aperture_end + 1;
 	n = calgary_phb_ranges(phb, end, ranges);
-	for (i = 0; i < n; i++) {
-		region = iommu_alloc_resv_region(ranges[i].start,
-						 range_len(&ranges[i]), 0,
-						 ranges[i].start == CALGARY_MSI
-						 ? IOMMU_RESV_MSI
-						 : IOMMU_RESV_RESERVED,
-						 GFP_KERNEL);
-		if (region)
-			list_add_tail(&region->list, head);
-	}
+	for (i = 0; i < n; i++)
+		add_region(head, ranges[i].start, ranges[i].end + 1,
+			   ranges[i].start == CALGARY_MSI ? IOMMU_RESV_MSI
+							  : IOMMU_RESV_RESERVED);
+	if (!table)
+		return;
+	for_each_set_bitrange(from, to, table->old, SZ_4G / SZ_1M)
+		add_region(head, (u64)from * SZ_1M, (u64)to * SZ_1M,
+			   IOMMU_RESV_RESERVED);
 }
 
 static bool calgary_capable(struct device *dev, enum iommu_cap cap)
@@ -391,6 +426,7 @@ static const struct iommu_ops calgary_ops = {
 	.capable = calgary_capable,
 	.domain_alloc_paging = calgary_domain_alloc,
 	.probe_device = calgary_probe_device,
+	.def_domain_type = calgary_def_domain_type,
 	.device_group = generic_single_device_group,
 	.get_resv_regions = calgary_get_resv_regions,
 	.identity_domain = &identity_domain,
@@ -420,7 +456,26 @@ static bool find_function(struct calgary_phb *phb)
 	return found;
 }
 
-static void add_phb(struct calgary_phb *phb)
+static void adopt(struct calgary_phb *phb)
+{
+	u64 tar = calgary_phb_left(phb);
+
+	phb->lenient = true;
+	if (!tar)
+		return;
+	phb->spare = calgary_table_adopt(phb->chip->io, tar);
+	phb->adopted = phb->spare;
+	if (phb->adopted)
+		pr_info("%s: going on with the table at 0x%llx, mappings in %u MB are kept\n",
+			dev_name(phb->iommu.dev), tar & TAR_BASE,
+			bitmap_weight(phb->spare->old, SZ_4G / SZ_1M));
+	else
+		pr_warn("%s: no usable table at 0x%llx, what devices do before they are reset is errant\n",
+			dev_name(phb->iommu.dev), tar & TAR_BASE);
+}
+
+/* Whether it is to translate */
+static bool add_phb(struct calgary_phb *phb)
 {
 	struct calgary_chip *chip = phb->chip;
 	u32 range = chip->io->read32(chip, calgary_bus_range(phb->nr));
@@ -430,26 +485,29 @@ static void add_phb(struct calgary_phb *phb)
 	phb->first_bus = FIELD_GET(BUS_RANGE_FIRST, range);
 	phb->last_bus = FIELD_GET(BUS_RANGE_LAST, range) ?: phb->first_bus;
 	if (!find_function(phb))
-		return;
+		return false;
 	for (bus = phb->first_bus; bus <= phb->last_bus; bus++)
 		bad |= !!find_bus(bus);
 	if (phb->last_bus < phb->first_bus || bad) {
 		pr_warn("chip %u PHB %u: bad buses %02x-%02x, not translated\n",
 			chip->nr, phb->nr, phb->first_bus, phb->last_bus);
-		return;
+		return false;
 	}
 	disabled = test_bit(phb->first_bus, calgary_options.disabled);
 	pr_info("chip %u PHB %u: %s, buses %02x-%02x%s\n", chip->nr, phb->nr,
 		phb->calioc2 ? "CalIOC2" : "Calgary", phb->first_bus,
 		phb->last_bus, disabled ? ", disabled" : "");
-	if (disabled ||
-	    iommu_device_sysfs_add(&phb->iommu, NULL, calgary_groups,
-				   "calgary%u-phb%u", chip->nr, phb->nr))
-		return;
 	INIT_DELAYED_WORK(&phb->watchdog, watchdog);
 	ratelimit_state_init(&phb->reports, DEFAULT_RATELIMIT_INTERVAL,
 			     DEFAULT_RATELIMIT_BURST);
+	if (disabled ||
+	    iommu_device_sysfs_add(&phb->iommu, NULL, calgary_groups,
+				   "calgary%u-phb%u", chip->nr, phb->nr))
+		return false;
+	if (is_kdump_kernel())
+		adopt(phb);
 	list_add_tail(&phb->node, &phbs);
+	return true;
 }
 
 /**
@@ -463,33 +521,50 @@ void calgary_add_chip(struct calgary_chip *chip)
 	chip->nr = nr_chips++;
 	for (nr = 0; nr < CALGARY_PHBS; nr++) {
 		calgary_phb_init(chip, nr);
-		add_phb(&chip->phbs[nr]);
+		/* Its devices are mapped directly, whatever was before. */
+		if (!add_phb(&chip->phbs[nr]))
+			calgary_phb_leave(&chip->phbs[nr]);
 	}
+}
+
+/* Its devices go on as those of one that is disabled. */
+static void drop_phb(struct calgary_phb *phb)
+{
+	phb->iommu.ops = NULL;
+	list_del(&phb->node);
+	calgary_phb_leave(phb);
+	cancel_delayed_work_sync(&phb->watchdog);
+	iommu_device_sysfs_remove(&phb->iommu);
+	calgary_table_free(xchg(&phb->spare, NULL));
 }
 
 /**
  * calgary_start - have the devices behind all PHBs translated
  * @io: how TCEs get to memory
  *
- * Return: number of PHBs, or a negative error.
+ * Return: number of PHBs.
  */
-int calgary_start(const struct calgary_io *io)
+unsigned int calgary_start(const struct calgary_io *io)
 {
-	struct calgary_phb *phb;
-	int ret, n = 0;
+	struct calgary_phb *phb, *next;
+	unsigned int n = 0;
+	int ret;
 
-	if (list_empty(&phbs))
-		return 0;
-	empty_table = calgary_table_alloc(io, 0);
-	if (!empty_table)
-		return -ENOMEM;
-	list_for_each_entry(phb, &phbs, node) {
-		if (calgary_options.empty_slots)
+	if (!list_empty(&phbs))
+		empty_table = calgary_table_alloc(io, 0);
+	list_for_each_entry_safe(phb, next, &phbs, node) {
+		if (calgary_options.empty_slots && !phb->spare)
 			phb->spare = calgary_table_alloc(io,
 							 calgary_options.code);
-		ret = iommu_device_register(&phb->iommu, &calgary_ops, NULL);
-		if (ret)
-			return ret;
+		ret = empty_table ? iommu_device_register(&phb->iommu,
+							  &calgary_ops, NULL)
+				  : -ENOMEM;
+		if (ret) {
+			pr_err("%s: not started (%pe)\n",
+			       dev_name(phb->iommu.dev), ERR_PTR(ret));
+			drop_phb(phb);
+			continue;
+		}
 		enable_bus(phb);
 		n++;
 	}
@@ -505,4 +580,16 @@ void calgary_shutdown(void)
 
 	list_for_each_entry(phb, &phbs, node)
 		calgary_phb_use(phb, 0);
+}
+
+/**
+ * calgary_resume - translate again after the machine was suspended
+ * @data: not used
+ */
+void calgary_resume(void *data)
+{
+	struct calgary_phb *phb;
+
+	list_for_each_entry(phb, &phbs, node)
+		calgary_phb_restore(phb);
 }

@@ -17,9 +17,11 @@
 #define _CALGARY_H
 
 #include <linux/atomic.h>
+#include <linux/bitmap.h>
 #include <linux/iommu.h>
 #include <linux/range.h>
 #include <linux/ratelimit.h>
+#include <linux/sizes.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
 
@@ -27,7 +29,8 @@
 #include "ebda.h"
 #include "regs.h"
 
-#define CALGARY_MAX_CODE	7	/* the largest table, 8 MB */
+/* The largest table has 8 MB, or 4 MB, all that is in one piece without this */
+#define CALGARY_MAX_CODE	(IS_ENABLED(CONFIG_CONTIG_ALLOC) ? 7 : 6)
 
 struct calgary_chip;
 
@@ -38,6 +41,9 @@ struct calgary_chip;
  * @read64: read a register of 64 bits, by one access
  * @write64: write one
  * @now: time in ns
+ * @map: get at a table that a kernel which crashed has left; NULL when it
+ *	cannot be where it seems to be
+ * @unmap: undo @map
  * @publish: bring TCEs from the CPU's caches to memory. Chips do not look
  *	into caches; NULL only in tests
  */
@@ -49,6 +55,8 @@ struct calgary_io {
 	void (*write64)(struct calgary_chip *chip, unsigned int offset,
 			u64 value);
 	u64 (*now)(void);
+	void *(*map)(u64 start, size_t bytes);
+	void (*unmap)(void *entries);
 	void (*publish)(void *start, unsigned int bytes);
 };
 
@@ -63,10 +71,14 @@ enum calgary_state {
  * struct calgary_table - a table of TCEs
  * @pt: for the library that fills it
  * @tar: what TAR has to say of it: address and size
+ * @unmap: gives back a table that is another kernel's, else NULL
+ * @old: MB of IOVAs in which that kernel has mapped something
  */
 struct calgary_table {
 	struct flat_pt pt;
 	u64 tar;
+	void (*unmap)(void *entries);
+	DECLARE_BITMAP(old, SZ_4G / SZ_1M);
 };
 
 /* Ranges that a PHB does not translate: no more than these */
@@ -80,6 +92,7 @@ struct calgary_table {
  * @mck: machine check
  * @detail: seven registers, nobody has told of what
  * @root: status of the root complex of a CalIOC2
+ * @news: what went wrong with a flush, or NULL
  */
 struct calgary_errors {
 	u32 csr;
@@ -88,6 +101,7 @@ struct calgary_errors {
 	u32 mck;
 	u32 detail[PHB_NR_DETAILS];
 	u32 root;
+	const char *news;
 };
 
 /**
@@ -97,11 +111,14 @@ struct calgary_errors {
  * @calioc2: it is a CalIOC2's, otherwise a Calgary's
  * @first_bus: first bus behind it
  * @last_bus: last bus behind it
+ * @lenient: errors are reported, but do not isolate
+ * @adopted: another kernel's mappings are in the table that it begins with
  * @lock: protects what follows up to @wanted, and makes sequences of register
  *	accesses whole
  * @state: what becomes of DMA
  * @tar: of the table in use; 0 while there is none
  * @slots: slots that were off before all were, in isolation
+ * @news: see &struct calgary_errors
  * @done: flushes that were wanted when the last one that is done began
  * @wanted: number of flushes that were wanted
  * @domain: the paging domain, or NULL; the group's mutex protects it
@@ -117,12 +134,15 @@ struct calgary_phb {
 	bool calioc2;
 	u8 first_bus;
 	u8 last_bus;
+	bool lenient;
+	bool adopted;
 
 	/* For what follows, up to @wanted */
 	spinlock_t lock;
 	enum calgary_state state;
 	u64 tar;
 	u32 slots;
+	const char *news;
 	u64 done;
 	atomic64_t wanted;
 
@@ -148,25 +168,24 @@ struct calgary_chip {
 	struct calgary_phb phbs[CALGARY_PHBS];
 };
 
-/* The size of a table, and of what it translates, by code */
+/* The size of a table by its code */
 static inline size_t calgary_table_bytes(unsigned int code)
 {
 	return 0x10000UL << code;
 }
 
-static inline u64 calgary_iova_bytes(unsigned int code)
-{
-	return 0x2000000ULL << code;
-}
-
 /* table.c */
 struct calgary_table *calgary_table_alloc(const struct calgary_io *io,
 					  unsigned int code);
+struct calgary_table *calgary_table_adopt(const struct calgary_io *io, u64 tar);
 void calgary_table_free(struct calgary_table *table);
 
 /* phb.c */
 void calgary_phb_init(struct calgary_chip *chip, unsigned int nr);
 int calgary_phb_use(struct calgary_phb *phb, u64 tar);
+void calgary_phb_leave(struct calgary_phb *phb);
+u64 calgary_phb_left(struct calgary_phb *phb);
+void calgary_phb_restore(struct calgary_phb *phb);
 int calgary_phb_flush(struct calgary_phb *phb);
 bool calgary_phb_check(struct calgary_phb *phb, struct calgary_errors *errors);
 int calgary_phb_enable(struct calgary_phb *phb);
@@ -187,7 +206,8 @@ void calgary_parse(const char *list, void (*refuse)(const char *message));
 
 /* calgary.c */
 void calgary_add_chip(struct calgary_chip *chip);
-int calgary_start(const struct calgary_io *io);
+unsigned int calgary_start(const struct calgary_io *io);
 void calgary_shutdown(void);
+void calgary_resume(void *data);
 
 #endif /* _CALGARY_H */

@@ -111,11 +111,12 @@ static enum calgary_ebda_flaw check_bbar(u32 bbar, calgary_ebda_is_ram is_ram,
 		if (found->chips[i].bbar == bbar)
 			return CALGARY_BBAR_TWICE;
 	}
-	return CALGARY_NR_FLAWS;
+	return found->nr_chips == CALGARY_MAX_CHIPS ? CALGARY_TOO_MANY
+						    : CALGARY_NR_FLAWS;
 }
 
-static int add_chip(const u8 *entry, const struct rio_layout *layout,
-		    calgary_ebda_is_ram is_ram, struct calgary_ebda *found)
+static void add_chip(const u8 *entry, const struct rio_layout *layout,
+		     calgary_ebda_is_ram is_ram, struct calgary_ebda *found)
 {
 	u32 bbar = get_unaligned_le32(entry + CHIP_BBAR);
 	u8 type = entry[CHIP_TYPE];
@@ -123,14 +124,12 @@ static int add_chip(const u8 *entry, const struct rio_layout *layout,
 	struct calgary_ebda_chip *chip;
 
 	if (type != TYPE_COMPAT && type != TYPE_SECOND)
-		return 0;
+		return;
 	flaw = check_bbar(bbar, is_ram, found);
 	if (flaw != CALGARY_NR_FLAWS) {
 		found->flaws[flaw]++;
-		return 0;
+		return;
 	}
-	if (found->nr_chips == CALGARY_MAX_CHIPS)
-		return -E2BIG;
 	chip = &found->chips[found->nr_chips++];
 	chip->bbar = bbar;
 	chip->second = type == TYPE_SECOND;
@@ -139,7 +138,6 @@ static int add_chip(const u8 *entry, const struct rio_layout *layout,
 	chip->first_slot = entry[CHIP_SLOT];
 	if (layout->chip_size > CHIP_CHASSIS)
 		chip->chassis = entry[CHIP_CHASSIS];
-	return 0;
 }
 
 /**
@@ -149,14 +147,15 @@ static int add_chip(const u8 *entry, const struct rio_layout *layout,
  * @is_ram: tells where RAM is, no chip can be there
  * @found: where to store the chips; valid only when 0 is returned
  *
- * An entry with a bad address is counted and left out: devices behind it are
- * not translated then. A table that is bad as a whole is refused.
+ * An entry with a bad address, or one too many, is counted and left out:
+ * devices behind it are not translated then. A table that is bad as a whole is
+ * refused.
  *
  * Context: Any, if @is_ram allows it.
  *
  * Return: 0; -ENOENT when there is no such table, as on most machines;
  * -EPROTO for a version that is not known; -EOVERFLOW when the table is larger
- * than the room that it has; -E2BIG for more chips than there can be buses.
+ * than the room that it has.
  */
 int calgary_ebda_parse(const u8 *ebda, size_t size, calgary_ebda_is_ram is_ram,
 		       struct calgary_ebda *found)
@@ -165,7 +164,6 @@ int calgary_ebda_parse(const u8 *ebda, size_t size, calgary_ebda_is_ram is_ram,
 	size_t payload, end, chips;
 	const u8 *entry;
 	unsigned int n;
-	int ret;
 
 	memset(found, 0, sizeof(*found));
 	if (size && ebda[0] && size > ebda[0] * EBDA_KB)
@@ -185,10 +183,7 @@ int calgary_ebda_parse(const u8 *ebda, size_t size, calgary_ebda_is_ram is_ram,
 	if (end < payload + chips + ebda[RIO_NR_CHIPS] * layout->chip_size)
 		return -EOVERFLOW;
 	entry = ebda + chips;
-	for (n = ebda[RIO_NR_CHIPS]; n; n--, entry += layout->chip_size) {
-		ret = add_chip(entry, layout, is_ram, found);
-		if (ret)
-			return ret;
-	}
+	for (n = ebda[RIO_NR_CHIPS]; n; n--, entry += layout->chip_size)
+		add_chip(entry, layout, is_ram, found);
 	return 0;
 }

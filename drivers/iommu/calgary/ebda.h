@@ -20,6 +20,7 @@
  * @CALGARY_BBAR_UNALIGNED: its address is no multiple of 1 MB
  * @CALGARY_BBAR_TAKEN: RAM or interrupt controllers are at its address
  * @CALGARY_BBAR_TWICE: an entry before it has the same address
+ * @CALGARY_TOO_MANY: there are more chips before it than there can be buses for
  * @CALGARY_NR_FLAWS: number of these
  */
 enum calgary_ebda_flaw {
@@ -27,6 +28,7 @@ enum calgary_ebda_flaw {
 	CALGARY_BBAR_UNALIGNED,
 	CALGARY_BBAR_TAKEN,
 	CALGARY_BBAR_TWICE,
+	CALGARY_TOO_MANY,
 	CALGARY_NR_FLAWS
 };
 

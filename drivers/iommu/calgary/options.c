@@ -15,9 +15,7 @@
 
 struct calgary_options calgary_options = {
 	.on = IS_ENABLED(CONFIG_CALGARY_IOMMU_ENABLED_BY_DEFAULT),
-	/* Without it, 4 MB is all that can be had in one piece. */
-	.code = IS_ENABLED(CONFIG_CONTIG_ALLOC) ? CALGARY_MAX_CODE
-						: CALGARY_MAX_CODE - 1,
+	.code = CALGARY_MAX_CODE,
 };
 
 static const char * const sizes[] __initconst = {
@@ -41,7 +39,7 @@ static int __init set_bus(const char *name, const char *value)
 
 static int __init set_size_or_bus(const char *name, const char *value)
 {
-	int code = match_string(sizes, ARRAY_SIZE(sizes), value);
+	int code = match_string(sizes, CALGARY_MAX_CODE + 1, value);
 
 	if (code < 0)
 		return in_list ? set_bus(name, value) : -EINVAL;
@@ -58,7 +56,9 @@ static int __init set_empty_slots(const char *name, const char *value)
 }
 
 static const struct iommu_word words[] __initconst = {
-	{ NULL, "64k|128k|256k|512k|1M|2M|4M|8M", set_size_or_bus },
+	{ NULL, CALGARY_MAX_CODE == 7 ? "64k|128k|256k|512k|1M|2M|4M|8M"
+				      : "64k|128k|256k|512k|1M|2M|4M",
+	  set_size_or_bus },
 	{ "translate_empty_slots", NULL, set_empty_slots },
 	{ "disable", "=<bus>[,<bus>...]", set_bus },
 };

@@ -24,7 +24,7 @@ static struct calgary_options __init parse(const char *list)
 	struct calgary_options found;
 
 	kept = calgary_options;
-	calgary_options = (struct calgary_options){ .code = 7 };
+	calgary_options = (struct calgary_options){ .code = CALGARY_MAX_CODE };
 	refused = 0;
 	refusal[0] = 0;
 	calgary_parse(list, note);
@@ -40,9 +40,16 @@ static void __init each_size_is_accepted(struct kunit *test)
 	};
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+	for (i = 0; i <= CALGARY_MAX_CODE; i++) {
 		KUNIT_EXPECT_EQ(test, parse(sizes[i]).code, i);
 		KUNIT_EXPECT_EQ(test, refused, 0);
+	}
+	/* Of a table that cannot be had, it is said that it cannot. */
+	if (!IS_ENABLED(CONFIG_CONTIG_ALLOC)) {
+		KUNIT_EXPECT_EQ(test, parse("8M").code, CALGARY_MAX_CODE);
+		KUNIT_EXPECT_EQ(test, refused, 1);
+		KUNIT_EXPECT_NOT_NULL(test, strstr(refusal, "'8M'"));
+		KUNIT_EXPECT_NOT_NULL(test, strstr(refusal, "|2M|4M "));
 	}
 }
 
@@ -78,7 +85,7 @@ static void __init others_are_refused_by_name(struct kunit *test)
 		"disable=1,translate_empty_slots,5", "disable=1,64k,5",
 	};
 	static const char sizes[] =
-		"accepted are: 64k|128k|256k|512k|1M|2M|4M|8M ";
+		"accepted are: 64k|128k|256k|512k|1M|2M|4M";
 	static const char words[] =
 		" translate_empty_slots disable=<bus>[,<bus>...]";
 	unsigned int i;

@@ -17,7 +17,8 @@
  * that others own by then. So its slots are switched off.
  *
  * All of it may run with interrupts off. So it is bounded by a number of reads
- * for each try, a number of tries, and by time.
+ * for each try, a number of tries, and by time, and says nothing: what there is
+ * to be said calgary_phb_check() finds.
  *
  * Entries that are not mapped are not flushed when they become mapped: drivers
  * have used these chips for twelve years without that, with TCEs side by side
@@ -25,12 +26,9 @@
  * that was mapped before has been flushed before its address was given out
  * again, which is what the IOMMU core sees to.
  */
-#define pr_fmt(fmt) "calgary: " fmt
-
 #include <linux/cleanup.h>
 #include <linux/errno.h>
 #include <linux/minmax.h>
-#include <linux/printk.h>
 #include <linux/time64.h>
 
 #include "calgary.h"
@@ -87,8 +85,7 @@ static void drain(struct calgary_phb *phb, u64 begin)
 		if (phb->chip->io->now() - begin > MAX_NS)
 			break;
 	}
-	pr_warn_ratelimited("chip %u PHB %u: still busy, going on\n",
-			    phb->chip->nr, phb->nr);
+	phb->news = "was still busy at a flush, which went on";
 }
 
 static bool soft_stop(struct calgary_phb *phb, u64 begin)
@@ -114,7 +111,8 @@ static int quiesce(struct calgary_phb *phb, u32 *aer)
 	unsigned int tries;
 
 	if (!phb->calioc2) {
-		*aer = read_phb(phb, PHB_AER);
+		/* Of a kernel that died meanwhile, there is but this 0. */
+		*aer = read_phb(phb, PHB_AER) ?: AER_ALL;
 		write_phb(phb, PHB_AER, 0);
 		read_phb(phb, PHB_PLSSR);
 		drain(phb, begin);
@@ -156,6 +154,7 @@ static int renew(struct calgary_phb *phb)
 
 	lockdep_assert_held(&phb->lock);
 	if (quiesce(phb, &aer)) {
+		phb->news = "does not stop for a flush: its slots are off";
 		isolate(phb);
 		return -EIO;
 	}
@@ -206,6 +205,22 @@ void calgary_phb_init(struct calgary_chip *chip, unsigned int nr)
 		phb->state = CALGARY_ISOLATED;
 }
 
+/* Not only this kernel may have switched it on. */
+static bool translates(struct calgary_phb *phb)
+{
+	return read_phb(phb, PHB_CONFIG_RW) & CONFIG_TCE;
+}
+
+/* While there is no DMA: begin to translate, or do so again */
+static void translate(struct calgary_phb *phb)
+{
+	/* Errors that were before are none of those who are served now. */
+	if (phb->state == CALGARY_OFF)
+		write_phb(phb, PHB_CSR, 0);
+	quirks(phb);
+	change_config(phb, 0, CONFIG_OURS);
+}
+
 /**
  * calgary_phb_use - translate by a table, or no more
  * @phb: the PHB
@@ -225,9 +240,7 @@ int calgary_phb_use(struct calgary_phb *phb, u64 tar)
 
 	guard(spinlock_irqsave)(&phb->lock);
 	phb->tar = tar;
-	/* Not only this kernel may have switched it on. */
-	running = phb->state != CALGARY_ISOLATED &&
-		  read_phb(phb, PHB_CONFIG_RW) & CONFIG_TCE;
+	running = phb->state != CALGARY_ISOLATED && translates(phb);
 	if (running && quiesce(phb, &aer)) {
 		isolate(phb);
 		return -EIO;
@@ -235,15 +248,56 @@ int calgary_phb_use(struct calgary_phb *phb, u64 tar)
 	if (!running || !tar)
 		change_config(phb, CONFIG_OURS, 0);
 	write_tar(phb);
-	if (tar) {
-		quirks(phb);
-		change_config(phb, 0, CONFIG_OURS);
-	}
+	if (tar)
+		translate(phb);
 	if (running)
 		resume(phb, aer);
 	if (phb->state != CALGARY_ISOLATED)
 		phb->state = tar ? CALGARY_ON : CALGARY_OFF;
 	return 0;
+}
+
+/**
+ * calgary_phb_leave - do not translate what another kernel has had translated
+ * @phb: a PHB that is not used
+ *
+ * Context: Any.
+ */
+void calgary_phb_leave(struct calgary_phb *phb)
+{
+	if (!translates(phb) && phb->state != CALGARY_ISOLATED)
+		return;
+	calgary_phb_use(phb, 0);
+	calgary_phb_enable(phb);
+}
+
+/**
+ * calgary_phb_left - which table another kernel has left in use
+ * @phb: a PHB that has not been used yet
+ *
+ * Return: address and size of the table, 0 if the PHB does not translate.
+ */
+u64 calgary_phb_left(struct calgary_phb *phb)
+{
+	return translates(phb) ? read_tar(phb) & (TAR_BASE | TAR_SIZE) : 0;
+}
+
+/**
+ * calgary_phb_restore - go on after registers have lost what they had
+ * @phb: a PHB whose devices are suspended
+ *
+ * Context: Any.
+ */
+void calgary_phb_restore(struct calgary_phb *phb)
+{
+	guard(spinlock_irqsave)(&phb->lock);
+	if (phb->state == CALGARY_ISOLATED)
+		change_config(phb, 0, CONFIG_SLOTS_OFF);
+	write_phb(phb, PHB_CSR, 0);
+	change_config(phb, CONFIG_OURS, 0);
+	write_tar(phb);
+	if (phb->tar)
+		translate(phb);
 }
 
 /**
@@ -276,7 +330,10 @@ int calgary_phb_flush(struct calgary_phb *phb)
 /**
  * calgary_phb_check - isolate the devices of a PHB if there was an error
  * @phb: the PHB
- * @errors: where to store what the registers say of it
+ * @errors: where to store what the registers say of it, and what happened to
+ *	flushes since the last call
+ *
+ * A PHB that is lenient goes on.
  *
  * Context: Any.
  *
@@ -287,9 +344,11 @@ bool calgary_phb_check(struct calgary_phb *phb, struct calgary_errors *errors)
 	unsigned int i;
 
 	guard(spinlock_irqsave)(&phb->lock);
+	*errors = (struct calgary_errors){ .news = phb->news };
+	phb->news = NULL;
 	if (phb->state != CALGARY_ON)
 		return false;
-	*errors = (struct calgary_errors){ .csr = read_phb(phb, PHB_CSR) };
+	errors->csr = read_phb(phb, PHB_CSR);
 	if (!(errors->csr & CSR_ERROR))
 		return false;
 	errors->plssr = read_phb(phb, PHB_PLSSR);
@@ -300,7 +359,8 @@ bool calgary_phb_check(struct calgary_phb *phb, struct calgary_errors *errors)
 	if (phb->calioc2)
 		errors->root = read_phb(phb, PHB_ROOT_STATUS);
 	write_phb(phb, PHB_CSR, 0);
-	isolate(phb);
+	if (!phb->lenient)
+		isolate(phb);
 	return true;
 }
 

@@ -245,7 +245,7 @@ static void calgary_is_started_table_first(struct kunit *test)
 		struct fake *f = new_fake(test, CALGARY, nr);
 
 		KUNIT_EXPECT_EQ(test, calgary_phb_use(f->phb, TABLE | 7), 0);
-		expect_notes(test, f, START "r160 w160=21180001 r160 ");
+		expect_notes(test, f, START "w110=0 r160 w160=21180001 r160 ");
 		KUNIT_EXPECT_EQ(test, f->phb->state, CALGARY_ON);
 	}
 }
@@ -258,7 +258,7 @@ static void calioc2_is_started_with_its_quirk(struct kunit *test)
 	f->regs[0xdb0 / 4] = 5;
 	KUNIT_EXPECT_EQ(test, calgary_phb_use(f->phb, TABLE | 7), 0);
 	expect_notes(test, f, START
-		     "rdb0 wdb0=800005 r160 w160=21180001 r160 ");
+		     "w110=0 rdb0 wdb0=800005 r160 w160=21180001 r160 ");
 }
 
 static void bus_1_of_calgary_waits_longer(struct kunit *test)
@@ -292,8 +292,6 @@ static void each_size_has_its_code(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, f->tar, TAR_OTHERS | TABLE | code);
 		KUNIT_EXPECT_EQ(test, calgary_table_bytes(code),
 				SZ_64K << code);
-		KUNIT_EXPECT_EQ(test, calgary_iova_bytes(code),
-				(u64)SZ_32M << code);
 	}
 }
 
@@ -312,12 +310,19 @@ static void calgary_flush_drains_first(struct kunit *test)
 
 static void calgary_goes_on_when_the_queue_stays_full(struct kunit *test)
 {
+	struct calgary_errors errors;
 	struct fake *f = started(test, CALGARY);
 
 	f->busy = UINT_MAX;
 	KUNIT_EXPECT_EQ(test, calgary_phb_flush(f->phb), 0);
 	KUNIT_EXPECT_EQ(test, f->queue_reads, 100);
 	KUNIT_EXPECT_EQ(test, f->regs[0x200 / 4], AER);
+	/* It is said once, and not in here. */
+	KUNIT_EXPECT_FALSE(test, calgary_phb_check(f->phb, &errors));
+	KUNIT_ASSERT_NOT_NULL(test, errors.news);
+	KUNIT_EXPECT_NOT_NULL(test, strstr(errors.news, "went on"));
+	KUNIT_EXPECT_FALSE(test, calgary_phb_check(f->phb, &errors));
+	KUNIT_EXPECT_NULL(test, errors.news);
 	KUNIT_EXPECT_NOT_NULL(test, strstr(f->notes, "q " TAR_WRITE
 					   "w200=c0de r200 "));
 	KUNIT_EXPECT_EQ(test, f->phb->state, CALGARY_ON);
@@ -369,12 +374,18 @@ static void each_try_may_poll_as_often(struct kunit *test)
 
 static void chip_that_never_stops_is_isolated(struct kunit *test)
 {
+	struct calgary_errors errors;
 	struct fake *f = started(test, CALIOC2);
 	u64 tar = f->tar;
 
 	f->faults = UINT_MAX;
 	KUNIT_EXPECT_EQ(test, calgary_phb_flush(f->phb), -EIO);
 	KUNIT_EXPECT_EQ(test, f->failed, 100);
+	KUNIT_EXPECT_FALSE(test, calgary_phb_check(f->phb, &errors));
+	KUNIT_ASSERT_NOT_NULL(test, errors.news);
+	KUNIT_EXPECT_NOT_NULL(test, strstr(errors.news, "not stop"));
+	KUNIT_EXPECT_FALSE(test, calgary_phb_check(f->phb, &errors));
+	KUNIT_EXPECT_NULL(test, errors.news);
 	/* No stop stays half done, and no device is left with stale TCEs. */
 	KUNIT_EXPECT_EQ(test, f->regs[0xda8 / 4], 0);
 	KUNIT_EXPECT_EQ(test, f->regs[0x160 / 4], 0x3d180001);
@@ -602,11 +613,11 @@ static void running_table_is_taken_over_without_dma(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, calgary_phb_use(f->phb, TABLE | 7), 0);
 	expect_notes(test, f, "r160 r200 w200=0 r120 q " TAR_WRITE
-		     "r160 w160=21180001 r160 w200=c0de r200 ");
+		     "w110=0 r160 w160=21180001 r160 w200=c0de r200 ");
 	f = left_on(test, CALIOC2);
 	KUNIT_EXPECT_EQ(test, calgary_phb_use(f->phb, TABLE | 7), 0);
 	expect_notes(test, f, "r160 " SOFT_STOP HARD_STOP TAR_WRITE
-		     "rdb0 wdb0=800000 r160 w160=21180001 r160 "
+		     "w110=0 rdb0 wdb0=800000 r160 w160=21180001 r160 "
 		     CALIOC2_RESUME);
 }
 
@@ -618,6 +629,159 @@ static void running_table_is_stopped_without_dma(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, f->tar, TAR_OTHERS);
 	KUNIT_EXPECT_EQ(test, f->regs[0x160 / 4], CONFIG);
 	KUNIT_EXPECT_EQ(test, f->bad, 0);
+}
+
+/* There is nobody yet who could have done it. */
+static void old_errors_are_dropped(struct kunit *test)
+{
+	static const bool kinds[] = { CALGARY, CALIOC2 };
+	struct calgary_errors errors;
+	struct fake *f;
+	unsigned int i;
+
+	for (i = 0; i < 2; i++) {
+		f = left_on(test, kinds[i]);
+		f->regs[0x110 / 4] = 0x80030000;
+		KUNIT_EXPECT_EQ(test, calgary_phb_use(f->phb, TABLE | 7), 0);
+		KUNIT_EXPECT_FALSE(test, calgary_phb_check(f->phb, &errors));
+		KUNIT_EXPECT_EQ(test, f->phb->state, CALGARY_ON);
+
+		/* While it did not translate, nothing was an error. */
+		KUNIT_EXPECT_EQ(test, calgary_phb_use(f->phb, 0), 0);
+		f->regs[0x110 / 4] = 0x80030000;
+		KUNIT_EXPECT_FALSE(test, calgary_phb_check(f->phb, &errors));
+		KUNIT_EXPECT_EQ(test, calgary_phb_use(f->phb, TABLE | 7), 0);
+		KUNIT_EXPECT_FALSE(test, calgary_phb_check(f->phb, &errors));
+
+		/* One table for another does not hide what was done. */
+		f->regs[0x110 / 4] = 0x80030000;
+		KUNIT_EXPECT_EQ(test, calgary_phb_use(f->phb, TABLE | 6), 0);
+		KUNIT_EXPECT_TRUE(test, calgary_phb_check(f->phb, &errors));
+		KUNIT_EXPECT_EQ(test, f->bad, 0);
+	}
+}
+
+static void lenient_ones_go_on_after_an_error(struct kunit *test)
+{
+	struct fake *f = started(test, CALGARY);
+	struct calgary_errors errors;
+
+	f->phb->lenient = true;
+	f->regs[0x110 / 4] = 0x80030000;
+	KUNIT_EXPECT_TRUE(test, calgary_phb_check(f->phb, &errors));
+	expect_notes(test, f, "r110 r120 " DETAILS "w110=0 ");
+	KUNIT_EXPECT_EQ(test, errors.csr, 0x80030000);
+	KUNIT_EXPECT_EQ(test, f->phb->state, CALGARY_ON);
+	KUNIT_EXPECT_FALSE(test, calgary_phb_check(f->phb, &errors));
+}
+
+/* The kernel that stopped arbitration is dead. */
+static void arbitration_that_another_kernel_left_off(struct kunit *test)
+{
+	struct fake *f = left_on(test, CALGARY);
+
+	f->regs[0x200 / 4] = 0;
+	KUNIT_EXPECT_EQ(test, calgary_phb_use(f->phb, TABLE | 7), 0);
+	KUNIT_EXPECT_EQ(test, f->regs[0x200 / 4], 0xffffffff);
+	KUNIT_EXPECT_EQ(test, f->bad, 0);
+	f = left_on(test, CALIOC2);
+	f->regs[0xda8 / 4] = 0x80000000;
+	f->stop = SOFT;
+	KUNIT_EXPECT_EQ(test, calgary_phb_use(f->phb, TABLE | 7), 0);
+	KUNIT_EXPECT_EQ(test, f->stop, RUNS);
+	KUNIT_EXPECT_EQ(test, f->bad, 0);
+}
+
+static void tables_that_another_kernel_left(struct kunit *test)
+{
+	struct fake *f = left_on(test, CALGARY);
+
+	f->tar |= 8;
+	KUNIT_EXPECT_EQ(test, calgary_phb_left(f->phb), TABLE | 7);
+	expect_notes(test, f, "r160 t ");
+	f->regs[0x160 / 4] = CONFIG;
+	KUNIT_EXPECT_EQ(test, calgary_phb_left(f->phb), 0);
+}
+
+/* Those of a PHB that this kernel does not use reach memory as it is. */
+static void unused_ones_are_left_untranslated(struct kunit *test)
+{
+	struct fake *f = left_on(test, CALGARY);
+
+	calgary_phb_leave(f->phb);
+	KUNIT_EXPECT_EQ(test, f->regs[0x160 / 4], CONFIG);
+	KUNIT_EXPECT_EQ(test, f->tar, TAR_OTHERS);
+	KUNIT_EXPECT_EQ(test, f->regs[0x200 / 4], AER);
+	KUNIT_EXPECT_EQ(test, f->bad, 0);
+
+	/* Nothing was done to it, by whomever. */
+	f = new_fake(test, CALGARY, 0);
+	calgary_phb_leave(f->phb);
+	expect_notes(test, f, "r160 ");
+
+	/* It was shut down while its slots were off. */
+	f = new_fake(test, CALIOC2, 0);
+	f->regs[0x160 / 4] |= 0x1c000000;
+	calgary_phb_init(&f->chip, 0);
+	calgary_phb_leave(f->phb);
+	KUNIT_EXPECT_EQ(test, f->regs[0x160 / 4], CONFIG);
+	KUNIT_EXPECT_EQ(test, f->phb->state, CALGARY_OFF);
+}
+
+/* As after suspend to RAM */
+static void lose_all(struct fake *f)
+{
+	memset(f->regs, 0, sizeof(f->regs));
+	f->regs[0x160 / 4] = CONFIG;
+	f->regs[0x200 / 4] = AER;
+	f->regs[0x110 / 4] = 1;
+	f->tar = TAR_OTHERS;
+	f->ccr = 0;
+	forget(f);
+}
+
+static void all_is_restored(struct kunit *test)
+{
+	struct calgary_errors errors;
+	struct fake *f = started(test, CALGARY);
+
+	lose_all(f);
+	calgary_phb_restore(f->phb);
+	expect_notes(test, f, "w110=0 r160 w160=80001 r160 " TAR_WRITE
+		     "r160 w160=21180001 r160 ");
+	KUNIT_EXPECT_FALSE(test, calgary_phb_check(f->phb, &errors));
+	/* It may have lost nothing. */
+	forget(f);
+	calgary_phb_restore(f->phb);
+	KUNIT_EXPECT_EQ(test, f->regs[0x160 / 4], 0x21180001);
+	KUNIT_EXPECT_EQ(test, f->tar, TAR_OTHERS | TABLE | 7);
+	KUNIT_EXPECT_EQ(test, f->bad, 0);
+
+	f = started(test, CALIOC2);
+	lose_all(f);
+	calgary_phb_restore(f->phb);
+	expect_notes(test, f, "w110=0 r160 w160=80001 r160 " TAR_WRITE
+		     "rdb0 wdb0=800000 r160 w160=21180001 r160 ");
+}
+
+static void isolation_and_pass_through_are_restored(struct kunit *test)
+{
+	struct fake *f = isolated(test, CALGARY);
+
+	lose_all(f);
+	calgary_phb_restore(f->phb);
+	KUNIT_EXPECT_EQ(test, f->regs[0x160 / 4], 0x3d180001);
+	KUNIT_EXPECT_EQ(test, f->tar, TAR_OTHERS | TABLE | 7);
+	KUNIT_EXPECT_EQ(test, f->phb->state, CALGARY_ISOLATED);
+	KUNIT_EXPECT_EQ(test, calgary_phb_enable(f->phb), 0);
+	KUNIT_EXPECT_EQ(test, f->regs[0x160 / 4], 0x25180001);
+
+	f = started(test, CALGARY);
+	KUNIT_EXPECT_EQ(test, calgary_phb_use(f->phb, 0), 0);
+	lose_all(f);
+	calgary_phb_restore(f->phb);
+	KUNIT_EXPECT_EQ(test, f->regs[0x160 / 4], CONFIG);
+	KUNIT_EXPECT_EQ(test, f->tar, TAR_OTHERS);
 }
 
 static void slots_that_another_kernel_left_off(struct kunit *test)
@@ -691,7 +855,7 @@ static void ranges_are_cut_to_the_table(struct kunit *test)
 	unsigned int code, i;
 
 	for (code = 0; code <= 7; code++) {
-		u64 end = calgary_iova_bytes(code);
+		u64 end = (u64)SZ_32M << code;
 
 		for (i = 0; i < ARRAY_SIZE(cases); i++) {
 			const struct range *r = &cases[i];
@@ -735,6 +899,13 @@ static struct kunit_case calgary_phb_cases[] = {
 	KUNIT_CASE(tables_change_in_isolation),
 	KUNIT_CASE(running_table_is_taken_over_without_dma),
 	KUNIT_CASE(running_table_is_stopped_without_dma),
+	KUNIT_CASE(old_errors_are_dropped),
+	KUNIT_CASE(lenient_ones_go_on_after_an_error),
+	KUNIT_CASE(arbitration_that_another_kernel_left_off),
+	KUNIT_CASE(tables_that_another_kernel_left),
+	KUNIT_CASE(unused_ones_are_left_untranslated),
+	KUNIT_CASE(all_is_restored),
+	KUNIT_CASE(isolation_and_pass_through_are_restored),
 	KUNIT_CASE(slots_that_another_kernel_left_off),
 	KUNIT_CASE(windows_are_limits),
 	KUNIT_CASE(ranges_are_cut_to_the_table),

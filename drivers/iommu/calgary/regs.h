@@ -67,6 +67,7 @@ static inline unsigned int calgary_ccr_shift(unsigned int phb)
 #define PHB_MEM1_HIGH		0x1a0
 #define PHB_MEM1_LIMIT		0x1c0
 #define PHB_AER			0x200	/* enables arbitration */
+#define AER_ALL			0xffffffff
 #define PHB_CSMR		0x290
 #define PHB_MEM2_LOW		0x2b0
 #define PHB_MEM2_HIGH		0x2c0

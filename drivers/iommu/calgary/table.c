@@ -4,7 +4,13 @@
  *
  * A table is contiguous, at a multiple of its own size in physical memory, and
  * below 4 GB. Chips read it from memory, past the caches of CPUs.
+ *
+ * After a crash, the dead kernel's table is adopted. Devices are still at work,
+ * and what they use stays mapped; this kernel maps elsewhere in the same table.
+ * Its mappings are kept by whole MB, so that a few thousand ranges at most are
+ * to be left alone.
  */
+#include <linux/bitfield.h>
 #include <linux/gfp.h>
 #include <linux/io.h>
 #include <linux/mm.h>
@@ -23,6 +29,9 @@ static const struct flat_pt_format tce_format = {
 	.page_shift = 12,
 };
 
+#define TCES_PER_MB	(SZ_1M / SZ_4K)
+#define MIN_FREE	SZ_16M	/* of IOVAs, else a table is not adopted */
+
 #define TABLE_GFP	(GFP_KERNEL | GFP_DMA32 | __GFP_ZERO | __GFP_NOWARN)
 
 /* Blocks of the buddy allocator, and larger ones, are aligned to their size. */
@@ -38,6 +47,17 @@ static void *alloc_entries(size_t bytes)
 				  numa_mem_id(), NULL);
 #endif
 	return page ? page_address(page) : NULL;
+}
+
+static void describe(struct calgary_table *table, const struct calgary_io *io,
+		     void *entries, u64 tar)
+{
+	table->tar = tar;
+	table->pt.format = &tce_format;
+	table->pt.table = entries;
+	table->pt.pages = calgary_table_bytes(FIELD_GET(TAR_SIZE, tar)) /
+			  sizeof(__be64);
+	table->pt.publish = io->publish;
 }
 
 /**
@@ -63,14 +83,62 @@ struct calgary_table *calgary_table_alloc(const struct calgary_io *io,
 			return NULL;
 		}
 	}
-	table->tar = virt_to_phys(entries) | code;
-	table->pt.format = &tce_format;
-	table->pt.table = entries;
-	table->pt.pages = calgary_table_bytes(code) / sizeof(__be64);
-	table->pt.publish = io->publish;
+	describe(table, io, entries, virt_to_phys(entries) | code);
 	/* The zeros have to get to memory as well. */
 	flat_pt_clear(&table->pt);
 	return table;
+}
+
+/* Which MB are in use? Memory with anything else in it is no table. */
+static bool note_old(struct calgary_table *table)
+{
+	const __be64 *tces = table->pt.table;
+	unsigned long i;
+
+	for (i = 0; i < table->pt.pages; i++) {
+		u64 tce = be64_to_cpu(READ_ONCE(tces[i]));
+
+		if (!tce)
+			continue;
+		if (tce & ~(TCE_PHYS | TCE_READ | TCE_WRITE) ||
+		    !(tce & (TCE_READ | TCE_WRITE)))
+			return false;
+		__set_bit(i / TCES_PER_MB, table->old);
+	}
+	return table->pt.pages / TCES_PER_MB >=
+	       bitmap_weight(table->old, SZ_4G / SZ_1M) + MIN_FREE / SZ_1M;
+}
+
+/**
+ * calgary_table_adopt - go on with the table of a kernel that crashed
+ * @io: how to get at it
+ * @tar: where it is, and its size, as a register says, which is not believed
+ *
+ * Context: May sleep.
+ *
+ * Return: the table, or NULL when there is none, or none that can be used.
+ */
+struct calgary_table *calgary_table_adopt(const struct calgary_io *io, u64 tar)
+{
+	size_t bytes = calgary_table_bytes(FIELD_GET(TAR_SIZE, tar));
+	u64 start = tar & TAR_BASE;
+	struct calgary_table *table;
+	void *entries;
+
+	/* All kernels have their tables there. */
+	if (start < SZ_1M || start > SZ_4G - bytes || start & (bytes - 1))
+		return NULL;
+	table = kzalloc_obj(*table);
+	entries = table ? io->map(start, bytes) : NULL;
+	if (entries) {
+		table->unmap = io->unmap;
+		describe(table, io, entries, tar & (TAR_BASE | TAR_SIZE));
+		if (note_old(table))
+			return table;
+		io->unmap(entries);
+	}
+	kfree(table);
+	return NULL;
 }
 
 /**
@@ -83,6 +151,9 @@ void calgary_table_free(struct calgary_table *table)
 {
 	if (!table)
 		return;
-	free_pages_exact(table->pt.table, flat_pt_bytes(&table->pt));
+	if (table->unmap)
+		table->unmap(table->pt.table);
+	else
+		free_pages_exact(table->pt.table, flat_pt_bytes(&table->pt));
 	kfree(table);
 }

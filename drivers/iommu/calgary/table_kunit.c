@@ -108,10 +108,125 @@ static void impossible_mappings_are_refused(struct kunit *test)
 	calgary_table_free(table);
 }
 
+/* What a dead kernel has left, in memory of this one */
+static u8 *left;
+static u64 left_start;
+static size_t left_bytes;
+static int mapped;
+
+static void *map_left(u64 start, size_t bytes)
+{
+	left_start = start;
+	left_bytes = bytes;
+	mapped++;
+	return left;
+}
+
+static void unmap_left(void *entries)
+{
+	mapped -= entries == left;
+}
+
+static const struct calgary_io left_io = {
+	.publish = publish,
+	.map = map_left,
+	.unmap = unmap_left,
+};
+
+/* A table of 64 KB with three entries, which are two MB of IOVAs */
+static void leave(struct kunit *test)
+{
+	left = kunit_kzalloc(test, SZ_64K, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, left);
+	left[8 * 0x100 + 7] = 1;
+	left[8 * 0x1ff + 7] = 3;
+	left[8 * 0x1fff + 2] = 0x12;
+	left[8 * 0x1fff + 7] = 2;
+	mapped = 0;
+}
+
+static void tables_of_another_kernel_are_kept(struct kunit *test)
+{
+	struct calgary_table *table;
+	size_t done = 0;
+
+	leave(test);
+	/* The bit that says it is valid, and others around */
+	table = calgary_table_adopt(&left_io, 0xabcd000012340008ULL);
+	KUNIT_ASSERT_NOT_NULL(test, table);
+	KUNIT_EXPECT_EQ(test, left_start, 0x12340000);
+	KUNIT_EXPECT_EQ(test, left_bytes, SZ_64K);
+	KUNIT_EXPECT_EQ(test, table->tar, 0x12340000);
+	KUNIT_EXPECT_EQ(test, table->pt.pages, 0x2000);
+	KUNIT_EXPECT_EQ(test, bitmap_weight(table->old, 4096), 2);
+	KUNIT_EXPECT_TRUE(test, test_bit(1, table->old));
+	KUNIT_EXPECT_TRUE(test, test_bit(31, table->old));
+	KUNIT_EXPECT_EQ(test, flat_pt_map(&table->pt, 2 * SZ_1M, 0x5000, 1,
+					  IOMMU_READ, &done), 0);
+	KUNIT_EXPECT_EQ(test, left[8 * 0x200 + 6], 0x50);
+	KUNIT_EXPECT_EQ(test, left[8 * 0x100 + 7], 1);
+	KUNIT_EXPECT_EQ(test, left[8 * 0x1fff + 2], 0x12);
+	calgary_table_free(table);
+	KUNIT_EXPECT_EQ(test, mapped, 0);
+	KUNIT_EXPECT_EQ(test, left[8 * 0x100 + 7], 1);
+}
+
+static void nonsense_is_not_adopted(struct kunit *test)
+{
+	/* In low memory, no multiple of its size, beyond 4 GB, at its end */
+	static const u64 places[] = {
+		0, 0x10000, 0x88000, 0x12348000, 0x12350001, 0x123400000007,
+		0x100000000, 0xffff8000, 0xffffffffffffffff,
+	};
+	/* Byte of an entry, its value */
+	static const u8 flaws[][2] = {
+		{ 0, 1 }, { 1, 1 }, { 6, 1 }, { 7, 4 }, { 7, 0x80 }, { 5, 1 },
+	};
+	unsigned int i;
+
+	leave(test);
+	for (i = 0; i < ARRAY_SIZE(places); i++)
+		KUNIT_EXPECT_NULL(test, calgary_table_adopt(&left_io,
+							    places[i]));
+	KUNIT_EXPECT_EQ(test, mapped, 0);
+	for (i = 0; i < ARRAY_SIZE(flaws); i++) {
+		leave(test);
+		left[8 * 0x300 + flaws[i][0]] = flaws[i][1];
+		left_bytes = 0;
+		KUNIT_EXPECT_NULL(test, calgary_table_adopt(&left_io,
+							    0x12340000));
+		KUNIT_EXPECT_EQ(test, left_bytes, SZ_64K);
+		KUNIT_EXPECT_EQ(test, mapped, 0);
+	}
+	/* It may be where this kernel's memory is. */
+	left = NULL;
+	KUNIT_EXPECT_NULL(test, calgary_table_adopt(&left_io, 0x12340000));
+}
+
+static void full_tables_are_not_adopted(struct kunit *test)
+{
+	struct calgary_table *table;
+	unsigned int i;
+
+	leave(test);
+	for (i = 0; i < 16; i++)
+		left[8 * 0x100 * i + 7] = 3;
+	left[8 * 0x1fff + 7] = 0;
+	left[8 * 0x1fff + 2] = 0;
+	table = calgary_table_adopt(&left_io, 0x12340000);
+	KUNIT_EXPECT_NOT_NULL(test, table);
+	calgary_table_free(table);
+	left[8 * 0x100 * 16 + 7] = 3;
+	KUNIT_EXPECT_NULL(test, calgary_table_adopt(&left_io, 0x12340000));
+}
+
 static struct kunit_case calgary_table_cases[] = {
 	KUNIT_CASE(tables_are_aligned_and_empty),
 	KUNIT_CASE(tces_are_as_chips_want_them),
 	KUNIT_CASE(impossible_mappings_are_refused),
+	KUNIT_CASE(tables_of_another_kernel_are_kept),
+	KUNIT_CASE(nonsense_is_not_adopted),
+	KUNIT_CASE(full_tables_are_not_adopted),
 	{}
 };
 

@@ -7,12 +7,14 @@
 
 #include <linux/cacheflush.h>
 #include <linux/cleanup.h>
+#include <linux/crash_dump.h>
 #include <linux/dma-map-ops.h>
 #include <linux/init.h>
 #include <linux/io.h>
 #include <linux/ktime.h>
 #include <linux/minmax.h>
 #include <linux/slab.h>
+#include <linux/syscore_ops.h>
 
 #include <asm/bios_ebda.h>
 #include <asm/e820/api.h>
@@ -21,9 +23,16 @@
 
 #include "calgary.h"
 
-/* An EBDA ends here at the latest, and has no more than 64 KB of use to us. */
+/*
+ * An EBDA is between the BIOS's variables and the memory of displays, and has
+ * no more than 64 KB of use to us.
+ */
+#define EBDA_START	0x500
 #define EBDA_END	0xa0000
 #define EBDA_MAX	SZ_64K
+
+/* The largest table after a crash, when memory is little: 256 KB for 128 MB */
+#define CRASH_CODE	2
 
 static u32 read32(struct calgary_chip *chip, unsigned int offset)
 {
@@ -45,12 +54,22 @@ static void write64(struct calgary_chip *chip, unsigned int offset, u64 value)
 	writeq(swab64(value), chip->regs + offset);
 }
 
+/* Where another kernel had its RAM, this one was told of nothing. */
+static void *map_old(u64 start, size_t bytes)
+{
+	if (e820__mapped_any(start, start + bytes, 0))
+		return NULL;
+	return memremap(start, bytes, MEMREMAP_WB);
+}
+
 static const struct calgary_io x86_io = {
 	.read32 = read32,
 	.write32 = write32,
 	.read64 = read64,
 	.write64 = write64,
 	.now = ktime_get_mono_fast_ns,
+	.map = map_old,
+	.unmap = memunmap,
 	.publish = clflush_cache_range,
 };
 
@@ -62,19 +81,13 @@ static bool __init is_ram(u64 start, u64 last)
 static int __init read_ebda(struct calgary_ebda *found)
 {
 	unsigned int start = get_bios_ebda();
-	size_t size;
-	void *ebda;
-	int ret;
 
-	if (!start || start >= EBDA_END)
+	if (start < EBDA_START || start >= EBDA_END)
 		return -ENOENT;
-	size = min(EBDA_END - start, EBDA_MAX);
-	ebda = memremap(start, size, MEMREMAP_WB);
-	if (!ebda)
-		return -ENOMEM;
-	ret = calgary_ebda_parse(ebda, size, is_ram, found);
-	memunmap(ebda);
-	return ret;
+	/* The first MB is never given away, and always mapped. */
+	return calgary_ebda_parse(phys_to_virt(start),
+				  min(EBDA_END - start, EBDA_MAX), is_ram,
+				  found);
 }
 
 static void __init add_chip(const struct calgary_ebda_chip *info)
@@ -99,6 +112,7 @@ static void __init add_chips(const struct calgary_ebda *found)
 		[CALGARY_BBAR_UNALIGNED] = "an odd address",
 		[CALGARY_BBAR_TAKEN] = "an address where something else is",
 		[CALGARY_BBAR_TWICE] = "the address of another",
+		[CALGARY_TOO_MANY] = "no number of a bus left",
 	};
 	unsigned int i;
 
@@ -110,6 +124,14 @@ static void __init add_chips(const struct calgary_ebda *found)
 	for (i = 0; i < found->nr_chips; i++)
 		add_chip(&found->chips[i]);
 }
+
+static const struct syscore_ops calgary_syscore_ops = {
+	.resume = calgary_resume,
+};
+
+static struct syscore calgary_syscore = {
+	.ops = &calgary_syscore_ops,
+};
 
 /* After PCI devices have got their addresses, before drivers are there */
 static int __init calgary_init(void)
@@ -129,12 +151,13 @@ static int __init calgary_init(void)
 				ERR_PTR(ret));
 		return 0;
 	}
+	if (is_kdump_kernel())
+		calgary_options.code = min(calgary_options.code, CRASH_CODE);
 	add_chips(found);
-	ret = calgary_start(&x86_io);
-	if (ret < 0)
-		pr_err("not started (%pe)\n", ERR_PTR(ret));
-	else if (ret)
+	if (calgary_start(&x86_io)) {
 		x86_platform.iommu_shutdown = calgary_shutdown;
+		register_syscore(&calgary_syscore);
+	}
 	return 0;
 }
 rootfs_initcall(calgary_init);
