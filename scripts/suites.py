@@ -9,6 +9,7 @@ import options
 import results
 import suite_ebda
 import suite_iova
+import suite_judges
 import suite_kcsan
 import suite_models
 import suite_powerpc
@@ -170,6 +171,7 @@ SUITES = {
     "kunit": kunit,
     "kunit-up": kunit_up,
     "kcsan": suite_kcsan.suite,
+    "judges": suite_judges.suite,
     "options": options_off,
     "powerpc": suite_powerpc.suite,
     "dispatch": bench,
