@@ -49,7 +49,7 @@ def image(target):
                                "-R", "0:0", cwd=top, input=names.encode()))
 
 
-def console(machine, kernel, initrd, words, name, known=None):
+def console(machine, kernel, initrd, words, name, known=None, qemu=QEMU):
     """Let a machine run until it powers off; returns its console's text.
 
     Of what the kernel complains about, what is known is no failure.
@@ -60,7 +60,7 @@ def console(machine, kernel, initrd, words, name, known=None):
     LOGS.mkdir(parents=True, exist_ok=True)
     with open(log, "wb") as f:
         try:
-            subprocess.run([QEMU, *machine, "-kernel", kernel, "-initrd",
+            subprocess.run([qemu, *machine, "-kernel", kernel, "-initrd",
                             initrd, "-append", " ".join(words)], stdout=f,
                            stdin=subprocess.DEVNULL, timeout=LIMIT,
                            stderr=subprocess.STDOUT, check=False)

@@ -27,16 +27,21 @@ BOARD = dataclasses.replace(PC, built=True, emulated=True,
                             trace="k8_gart_flush")
 
 
-def northbridges(*nodes):
-    """Arguments for northbridges with these properties, each a socket.
+def chips(*nodes):
+    """Arguments for northbridges with these properties.
 
     Linux asks for other functions of a slot when there is a function 0.
     """
-    args = [*LOW, "-cpu", "qemu64", "-smp", f"2,sockets={len(nodes)}"]
+    args = [*LOW, "-cpu", "qemu64"]
     for slot, properties in enumerate(nodes, 0x18):
         args += ["-device", f"pci-testdev,addr={slot:x}.0,multifunction=on",
                  "-device", f"k8-gart,addr={slot:x}.3{properties}"]
-    return tuple(args)
+    return args
+
+
+def northbridges(*nodes):
+    """Arguments for such northbridges, each a socket."""
+    return (*chips(*nodes), "-smp", f"2,sockets={len(nodes)}")
 
 
 def aperture(order, more=""):

@@ -12,6 +12,7 @@
 #include <linux/init.h>
 #include <linux/iommu.h>
 #include <linux/iova.h>
+#include <linux/jiffies.h>
 #include <linux/log2.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -22,18 +23,25 @@
 #include "iova-arena.h"
 #include "iova-tree.h"
 
+/* After a search for free lines in vain: how long any place is good enough */
+#define CROWDED_MS	10
+
 /**
  * struct dma_arena - the addresses of a domain
  * @space: allocator
  * @flush: deferred flushes, once @space uses them
  * @shift: log2 of the bytes of a page of @space
  * @pgsize_bitmap: page sizes of the domain
+ * @line: log2 of the pages of a line, see dma_arena_set_line(); 0 for none
+ * @crowded: until when lines are not looked for
  */
 struct dma_arena {
 	struct iova_arenas *space;
 	struct dma_flush flush;
 	unsigned int shift;
 	unsigned long pgsize_bitmap;
+	unsigned int line;
+	unsigned long crowded;
 };
 
 static bool dma_arena_default = true;
@@ -104,6 +112,27 @@ struct dma_arena *dma_arena_create(struct iommu_domain *domain,
 		return NULL;
 	dma_arena_show(arena, domain, dev);
 	return no_free_ptr(arena);
+}
+
+/**
+ * dma_arena_set_line - mappings had rather not share lines
+ * @arena: addresses, of which none has been allocated yet
+ * @line: bytes of a line
+ *
+ * An IOMMU that caches its table by lines, and must be told to forget them before
+ * an entry is used that a device may have seen, is told less often if no device
+ * has seen any other entry of the line, nor has read on into it behind the end
+ * of a mapping. Where no such lines are left, even after a flush, any other place
+ * will do.
+ *
+ * Context: process
+ */
+void dma_arena_set_line(struct dma_arena *arena, unsigned int line)
+{
+	if (!is_power_of_2(line) || line >> arena->shift < 2)
+		return;
+	arena->crowded = jiffies;
+	arena->line = ilog2(line) - arena->shift;
 }
 
 /**
@@ -218,6 +247,66 @@ static bool align_request(struct dma_arena *arena, struct device *dev,
 	return rq->order;
 }
 
+/*
+ * What is smaller than a line begins with one of even number, all else in one of
+ * odd number, at multiples of more lines than it has. What would end with a line,
+ * so that the page behind it is in the next one, begins and ends some pages later,
+ * the more the more alignment it has. So nothing else finds its place free in a
+ * line in which something ends, but rarely.
+ */
+static void align_to_lines(struct dma_arena *arena, struct iova_request *rq)
+{
+	unsigned long lines = rq->size >> arena->line;
+	bool rest = rq->size & ((1UL << arena->line) - 1);
+	unsigned int more = max(order_base_2(lines + 1), 1);
+
+	/* It is to be aligned as it is, or small. */
+	if (rq->order >= arena->line || !lines) {
+		rq->order = max(rq->order, arena->line + more);
+		return;
+	}
+	rq->order = arena->line + more;
+	rq->skew = (1UL << arena->line) + (rest ? 0 : more);
+}
+
+/*
+ * To find that no lines are left costs a flush and a look at all that is free,
+ * so that it is not tried again at once.
+ */
+static bool alloc_lines(struct dma_arena *arena, const struct iova_request *rq,
+			bool hard, unsigned long *pfn)
+{
+	struct iova_request lines = *rq;
+
+	if (!arena->line || rq->skew ||
+	    time_before(jiffies, READ_ONCE(arena->crowded)))
+		return false;
+	align_to_lines(arena, &lines);
+	if (lines.order >= IOVA_TREE_ORDERS)
+		return false;
+	lines.hard = hard;
+	if (iova_arenas_alloc(arena->space, &lines, pfn))
+		return true;
+	if (hard)
+		WRITE_ONCE(arena->crowded,
+			   jiffies + msecs_to_jiffies(CROWDED_MS));
+	return false;
+}
+
+/* Wherever there is room; lies well there if it can. */
+static bool alloc_anywhere(struct dma_arena *arena, struct iova_request *rq,
+			   bool optional, bool hard, unsigned long *pfn)
+{
+	if (optional) {
+		if (iova_arenas_alloc(arena->space, rq, pfn))
+			return true;
+		rq->order = 0;
+		rq->skew = 0;
+	}
+	rq->hard = hard;
+	return iova_arenas_alloc(arena->space, rq, pfn);
+}
+
 /**
  * dma_arena_alloc - allocate addresses for a mapping
  * @arena: addresses
@@ -240,16 +329,12 @@ dma_addr_t dma_arena_alloc(struct dma_arena *arena, struct device *dev,
 		.limit = limit >> arena->shift,
 	};
 	unsigned long pfn;
+	bool optional;
 
 	/* A single page lies well wherever it is. */
-	if (rq.size > 1 && align_request(arena, dev, like, &rq)) {
-		if (iova_arenas_alloc(arena->space, &rq, &pfn))
-			return (dma_addr_t)pfn << arena->shift;
-		rq.order = 0;
-		rq.skew = 0;
-	}
-	rq.hard = hard;
-	if (!iova_arenas_alloc(arena->space, &rq, &pfn))
+	optional = rq.size > 1 && align_request(arena, dev, like, &rq);
+	if (!alloc_lines(arena, &rq, hard, &pfn) &&
+	    !alloc_anywhere(arena, &rq, optional, hard, &pfn))
 		return 0;
 	return (dma_addr_t)pfn << arena->shift;
 }

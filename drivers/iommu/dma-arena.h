@@ -29,6 +29,7 @@ bool dma_arena_wanted(struct device *dev);
 struct dma_arena *dma_arena_create(struct iommu_domain *domain,
 				   struct device *dev, unsigned int shift,
 				   unsigned long start);
+void dma_arena_set_line(struct dma_arena *arena, unsigned int line);
 void dma_arena_destroy(struct dma_arena *arena);
 void dma_arena_defer(struct dma_arena *arena, struct iommu_domain *domain,
 		     unsigned int delay_ms, unsigned int batch);
@@ -53,6 +54,11 @@ static inline struct dma_arena *dma_arena_create(struct iommu_domain *domain,
 						 unsigned long start)
 {
 	return NULL;
+}
+
+static inline void dma_arena_set_line(struct dma_arena *arena,
+				      unsigned int line)
+{
 }
 
 static inline void dma_arena_destroy(struct dma_arena *arena) {}

@@ -9,6 +9,7 @@
 #include <kunit/device.h>
 #include <kunit/test.h>
 #include <linux/align.h>
+#include <linux/delay.h>
 #include <linux/device.h>
 #include <linux/dma-mapping.h>
 #include <linux/iommu.h>
@@ -240,6 +241,119 @@ static void boundaries_are_kept(struct kunit *test)
 	da->dev->dma_parms = NULL;
 }
 
+#define DA_LINE		16
+#define DA_FIRST	SZ_4M
+#define DA_PAGES	1024U
+
+/* A space with lines of 16 pages, and who has each page: 0 for nobody */
+struct da_lines {
+	struct da_test *da;
+	u16 owner[DA_PAGES];
+	dma_addr_t iova[DA_PAGES];
+	u16 pages[DA_PAGES];
+	unsigned int nr;
+};
+
+static struct da_lines *da_with_lines(struct kunit *test)
+{
+	struct da_lines *l = kunit_kzalloc(test, sizeof(*l), GFP_KERNEL);
+	struct da_test *da = test->priv;
+
+	KUNIT_ASSERT_NOT_NULL(test, l);
+	l->da = da;
+	da->domain.pgsize_bitmap = SZ_4K;
+	da->domain.geometry.aperture_end = DA_FIRST + DA_PAGES * SZ_4K - 1;
+	da->domain.geometry.force_aperture = true;
+	da->arena = dma_arena_create(&da->domain, da->dev, 12, DA_FIRST >> 12);
+	KUNIT_ASSERT_NOT_NULL(test, da->arena);
+	dma_arena_set_line(da->arena, DA_LINE * SZ_4K);
+	return l;
+}
+
+/* Is a line that these pages are in, or the page behind them, another's? */
+static bool da_shared(struct da_lines *l, unsigned int page, unsigned int n,
+		      unsigned int me)
+{
+	unsigned int i, end = ALIGN(page + n + 1, DA_LINE);
+
+	for (i = ALIGN_DOWN(page, DA_LINE); i < min(end, DA_PAGES); i++)
+		if (l->owner[i] && l->owner[i] != me)
+			return true;
+	i = ALIGN_DOWN(page, DA_LINE);
+	/* Behind one that ends with the line before */
+	return i && l->owner[i - 1] && l->owner[i - 1] != me;
+}
+
+/* Whether there was room, and in @shared, whether not of its own */
+static bool da_take(struct kunit *test, struct da_lines *l, unsigned int n,
+		    bool natural, bool *shared)
+{
+	struct dma_arena_like like = { .phys = SZ_64K, .size = n * SZ_4K };
+	dma_addr_t iova = dma_arena_alloc(l->da->arena, l->da->dev, n * SZ_4K,
+					  DMA_BIT_MASK(32),
+					  natural ? NULL : &like, true);
+	unsigned int page = (iova - DA_FIRST) / SZ_4K, i;
+
+	if (!iova)
+		return false;
+	if (natural)
+		KUNIT_EXPECT_EQ(test, iova & (roundup_pow_of_two(n) * SZ_4K - 1),
+				0);
+	KUNIT_ASSERT_LE(test, page + n, DA_PAGES);
+	l->iova[l->nr] = iova;
+	l->pages[l->nr++] = n;
+	for (i = page; i < page + n; i++) {
+		KUNIT_EXPECT_EQ(test, l->owner[i], 0);
+		l->owner[i] = l->nr;
+	}
+	*shared = da_shared(l, page, n, l->nr);
+	return true;
+}
+
+static void da_give_back(struct da_lines *l)
+{
+	for (; l->nr; l->nr--)
+		dma_arena_free(l->da->arena, l->iova[l->nr - 1],
+			       l->pages[l->nr - 1] * SZ_4K, NULL);
+	memset(l->owner, 0, sizeof(l->owner));
+}
+
+/* Any sizes: at first nothing is shared, in the end nothing is left over. */
+static void mappings_have_lines_of_their_own(struct kunit *test)
+{
+	static const unsigned int sizes[][4] = {
+		{ 1, 1, 1, 1 }, { 16, 16, 16, 16 }, { 1, 16, 1, 16 },
+		{ 16, 15, 2, 16 }, { 17, 17, 17, 17 }, { 16, 1, 17, 1 },
+		{ 32, 1, 16, 32 }, { 3, 32, 16, 48 }, { 64, 1, 32, 16 },
+	};
+	struct da_lines *l = da_with_lines(test);
+	unsigned int i, k, pages;
+	bool shared, natural;
+
+	for (i = 0; i < 2 * ARRAY_SIZE(sizes); i++) {
+		const unsigned int *size = sizes[i / 2];
+
+		/* A third of the lines */
+		natural = i & 1;
+		for (k = pages = 0; pages < DA_PAGES / 3; k++) {
+			KUNIT_ASSERT_TRUE(test, da_take(test, l, size[k % 4],
+							natural, &shared));
+			if (!natural)
+				KUNIT_EXPECT_FALSE_MSG(test, shared,
+						       "sizes %u, number %u",
+						       i / 2, k);
+			pages += ALIGN(size[k % 4] + 1, 2 * DA_LINE);
+		}
+		while (da_take(test, l, 1, false, &shared))
+			;
+		for (k = 0; k < DA_PAGES; k++)
+			KUNIT_ASSERT_NE(test, l->owner[k], 0);
+		da_give_back(l);
+		/* After a while they are looked for again. */
+		msleep(50);
+	}
+}
+
 static int da_init(struct kunit *test)
 {
 	struct da_test *da = kunit_kzalloc(test, sizeof(*da), GFP_KERNEL);
@@ -259,6 +373,7 @@ static struct kunit_case da_cases[] = {
 	KUNIT_CASE(elements_need_the_fewest_entries),
 	KUNIT_CASE(coherent_memory_is_aligned_to_its_size),
 	KUNIT_CASE(boundaries_are_kept),
+	KUNIT_CASE(mappings_have_lines_of_their_own),
 	{}
 };
 

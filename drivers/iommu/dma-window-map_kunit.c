@@ -463,6 +463,50 @@ static void full_window_is_an_error(struct kunit *test)
 	unmap(dev, map(test, dev, half, size), size);
 }
 
+/* One block that is seen directly is better than nothing. */
+static void noncontiguous_without_a_window(struct kunit *test)
+{
+	const unsigned int most = TRANSLATED_SIZE / AREA_SIZE;
+	struct device *dev = all_direct(test);
+	struct map_test *t = test->priv;
+	struct sg_table *sgt;
+	dma_addr_t *addrs;
+	unsigned int n;
+
+	addrs = kunit_kcalloc(test, most, sizeof(*addrs), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, addrs);
+	set_masks(dev, DMA_BIT_MASK(32));
+	for (n = 0; n < most; n++) {
+		addrs[n] = dma_map_phys(dev, t->phys, AREA_SIZE, DMA_TO_DEVICE,
+					0);
+		if (dma_mapping_error(dev, addrs[n]))
+			break;
+	}
+	KUNIT_EXPECT_NULL(test, dma_alloc_noncontiguous(dev, AREA_SIZE,
+							DMA_BIDIRECTIONAL,
+							GFP_KERNEL, 0));
+	KUNIT_ASSERT_EQ(test, dma_set_mask(dev, DMA_BIT_MASK(64)), 0);
+	/* The zones that it names are not those of the device. */
+	sgt = dma_alloc_noncontiguous(dev, AREA_SIZE, DMA_BIDIRECTIONAL,
+				      GFP_KERNEL | __GFP_HIGHMEM, 0);
+	KUNIT_ASSERT_NOT_NULL(test, sgt);
+	KUNIT_EXPECT_EQ(test, sgt->orig_nents, 1);
+	KUNIT_EXPECT_EQ(test, sg_dma_len(sgt->sgl), AREA_SIZE);
+	KUNIT_EXPECT_EQ(test, sg_dma_address(sgt->sgl),
+			DIRECT_AT + sg_phys(sgt->sgl));
+	KUNIT_EXPECT_PTR_EQ(test, dma_vmap_noncontiguous(dev, AREA_SIZE, sgt),
+			    sg_virt(sgt->sgl));
+	dma_free_noncontiguous(dev, AREA_SIZE, sgt, DMA_BIDIRECTIONAL);
+	/* No block is that large; that is no reason for a warning. */
+	KUNIT_EXPECT_NULL(test, dma_alloc_noncontiguous(dev, SZ_8M,
+							DMA_BIDIRECTIONAL,
+							GFP_KERNEL, 0));
+	KUNIT_EXPECT_EQ(test, live(dev), n);
+	while (n--)
+		dma_unmap_phys(dev, addrs[n], AREA_SIZE, DMA_TO_DEVICE, 0);
+	KUNIT_EXPECT_EQ(test, live(dev), 0);
+}
+
 static void expect_coherent(struct kunit *test, struct device *dev, gfp_t gfp,
 			    unsigned long attrs, bool direct)
 {
@@ -1096,6 +1140,7 @@ static struct kunit_case dma_window_map_cases[] = {
 	KUNIT_CASE(masks_change_under_mappings),
 	KUNIT_CASE(size_within_reach),
 	KUNIT_CASE(full_window_is_an_error),
+	KUNIT_CASE(noncontiguous_without_a_window),
 	KUNIT_CASE(coherent_mask_is_independent),
 	KUNIT_CASE(other_entry_points),
 	KUNIT_CASE(windows_that_cannot_be),

@@ -34,6 +34,9 @@ enum dma_window_kind {
  * @kind: what lies behind it
  * @own: of a translated window: no memory is there, and no device has a BAR
  *	there, although it may be among the addresses of a host bridge
+ * @line: of a translated window: bytes that mappings had rather not share, a
+ *	power of two; each has lines of its own while there are such. 0: any
+ *	place is as good as another
  */
 struct dma_window {
 	u64 first;
@@ -41,6 +44,7 @@ struct dma_window {
 	phys_addr_t phys;
 	enum dma_window_kind kind;
 	bool own;
+	u32 line;
 };
 
 #ifdef CONFIG_IOMMU_DMA_WINDOWS

@@ -9,12 +9,14 @@
 #define pr_fmt(fmt) "gart: " fmt
 
 #include <linux/bitfield.h>
+#include <linux/bitops.h>
 #include <linux/cleanup.h>
 #include <linux/delay.h>
 #include <linux/errno.h>
 #include <linux/export.h>
 #include <linux/iommu.h>
 #include <linux/log2.h>
+#include <linux/minmax.h>
 #include <linux/printk.h>
 #include <kunit/visibility.h>
 
@@ -206,13 +208,7 @@ int gart_start(struct gart_hw *hw, phys_addr_t table)
 }
 EXPORT_SYMBOL_IF_KUNIT(gart_start);
 
-static void gart_report_error(struct gart_hw *hw, unsigned int node)
-{
-	pr_err_ratelimited("node %u: access to an entry that is not valid\n",
-			   node);
-	gart_write(hw, node, GART_CACHE, hw->cache[node] | GART_CACHE_ERROR);
-}
-
+/* Returns whether the flush has met an entry that is not valid before. */
 static int gart_flush_wait(struct gart_hw *hw, unsigned int node)
 {
 	unsigned int i;
@@ -226,20 +222,19 @@ static int gart_flush_wait(struct gart_hw *hw, unsigned int node)
 		if (value & GART_CACHE_FLUSH)
 			continue;
 		if (value & GART_CACHE_ERROR)
-			gart_report_error(hw, node);
-		return 0;
+			gart_write(hw, node, GART_CACHE,
+				   hw->cache[node] | GART_CACHE_ERROR);
+		return value & GART_CACHE_ERROR;
 	}
-	/* It will not be the last time. */
-	if (hw->failed != node + 1)
-		pr_err("node %u does not finish a flush\n", node);
-	hw->failed = node + 1;
 	return -ETIMEDOUT;
 }
 
-static int gart_flush_now(struct gart_hw *hw)
+/* Nodes with something to report are added to @stuck and @errors. */
+static int gart_flush_now(struct gart_hw *hw, unsigned long *stuck,
+			  unsigned long *errors)
 {
 	unsigned int i;
-	int ret = 0;
+	int ret = 0, one;
 
 	lockdep_assert_held(&hw->lock);
 
@@ -247,9 +242,31 @@ static int gart_flush_now(struct gart_hw *hw)
 		if (gart_write(hw, i, GART_CACHE,
 			       hw->cache[i] | GART_CACHE_FLUSH))
 			ret = -EIO;
-	for (i = 0; i < hw->nodes; i++)
-		ret = gart_flush_wait(hw, i) ?: ret;
+	for (i = 0; i < hw->nodes; i++) {
+		one = gart_flush_wait(hw, i);
+		if (one > 0)
+			*errors |= BIT(i);
+		if (one >= 0)
+			continue;
+		ret = one;
+		/* It will not be the last time. */
+		if (hw->failed != i + 1)
+			*stuck |= BIT(i);
+		hw->failed = i + 1;
+	}
 	return ret;
+}
+
+/* Consoles are slow: not with a lock that others spin on. */
+static void gart_report(unsigned long stuck, unsigned long errors)
+{
+	unsigned int i;
+
+	for_each_set_bit(i, &stuck, GART_NODES_MAX)
+		pr_err("node %u does not finish a flush\n", i);
+	for_each_set_bit(i, &errors, GART_NODES_MAX)
+		pr_err_ratelimited("node %u: access to an entry that is not valid\n",
+				   i);
 }
 
 /**
@@ -266,17 +283,156 @@ static int gart_flush_now(struct gart_hw *hw)
 int gart_flush(struct gart_hw *hw)
 {
 	u64 mine = atomic64_inc_return(&hw->asked), begun;
+	unsigned long stuck = 0, errors = 0;
 	int ret;
 
-	guard(raw_spinlock_irqsave)(&hw->lock);
-	if (hw->flushed >= mine)
-		return 0;
-	begun = atomic64_read(&hw->asked);
-	/* What the others stored to the table before they asked comes first. */
-	smp_mb();
-	ret = gart_flush_now(hw);
-	if (!ret)
-		hw->flushed = begun;
+	scoped_guard(raw_spinlock_irqsave, &hw->lock) {
+		if (hw->flushed >= mine)
+			return 0;
+		begun = atomic64_read(&hw->asked);
+		/*
+		 * What others stored to the table before they asked comes
+		 * first, and what they left before; see gart_leave().
+		 */
+		smp_mb();
+		ret = gart_flush_now(hw, &stuck, &errors);
+		if (!ret)
+			/* Pairs with the acquire in gart_flushed_since(). */
+			smp_store_release(&hw->flushed, begun);
+	}
+	gart_report(stuck, errors);
 	return ret;
 }
 EXPORT_SYMBOL_IF_KUNIT(gart_flush);
+
+/*
+ * When to flush for a mapping
+ *
+ * A node may have a line of the table in its cache because of an access to any
+ * of its entries. Devices access what is mapped for them, and bridges read on
+ * into the page behind it. From the moment that something is mapped, a line that
+ * it is in, or that the page behind it is in, may be cached, until a flush that
+ * began after it was unmapped has ended. A mapping in lines of which none may be
+ * cached needs no flush; the allocator of IOVAs looks for such, see
+ * dma_arena_set_line().
+ *
+ * Devices do not know a mapping before gart_use() has returned. One that uses
+ * what was never mapped, or no more, may see old entries, as without any of this.
+ */
+
+/**
+ * gart_lines - how many lines has the table?
+ * @hw: northbridges, with the aperture
+ *
+ * Return: what &gart_hw.lines must have room for; zeros, to begin with.
+ */
+size_t gart_lines(const struct gart_hw *hw)
+{
+	return hw->bytes / GART_LINE_BYTES;
+}
+EXPORT_SYMBOL_IF_KUNIT(gart_lines);
+
+/* Has a flush ended that began after @asked had been asked for, and was good? */
+static bool gart_flushed_since(struct gart_hw *hw, u64 asked)
+{
+	/* Pairs with the release in gart_flush(). */
+	return smp_load_acquire(&hw->flushed) > asked;
+}
+
+/* Bits of a line for pages from @first up to, not including, @end */
+static u64 gart_line_bits(unsigned long line, unsigned long first,
+			  unsigned long end)
+{
+	unsigned long base = line << GART_LINE_SHIFT;
+	u64 bits = 0;
+
+	if (first < base && end >= base)
+		bits = GART_LINE_BEHIND;
+	first = max(first, base);
+	end = min(end, base + GART_LINE_ENTRIES);
+	if (first < end)
+		bits |= GENMASK_ULL(end - 1 - base, first - base);
+	return bits;
+}
+
+/**
+ * gart_use - devices are going to use what was just mapped
+ * @hw: northbridges
+ * @iova: of the first page
+ * @size: bytes
+ *
+ * Flushes if that is needed. On failure the caller unmaps again, and tells no
+ * device.
+ *
+ * Context: any, as gart_flush()
+ * Return: as gart_flush().
+ */
+int gart_use(struct gart_hw *hw, u64 iova, size_t size)
+{
+	unsigned long first = (iova - hw->first) / SZ_4K;
+	unsigned long end = first + size / SZ_4K, line;
+	bool flush = false;
+	u64 bits, old;
+
+	/* To the line of the page behind it, of which no entry was written */
+	for (line = first >> GART_LINE_SHIFT;
+	     line <= end >> GART_LINE_SHIFT && line < gart_lines(hw); line++) {
+		bits = gart_line_bits(line, first, end);
+		/*
+		 * A full barrier: the entries were stored before. Whoever uses
+		 * the line from now on sees them. Whoever has used it until now
+		 * is seen here, or has left and is in the number.
+		 */
+		old = atomic64_fetch_or(bits, &hw->lines[line]);
+		if (bits & GART_LINE_USED)
+			flush |= old & (GART_LINE_USED | GART_LINE_BEHIND) ||
+				 !gart_flushed_since(hw, FIELD_GET(GART_LINE_LEFT,
+								   old));
+	}
+	return flush ? gart_flush(hw) : 0;
+}
+EXPORT_SYMBOL_IF_KUNIT(gart_use);
+
+static void gart_leave_line(atomic64_t *word, u64 bits, u64 asked)
+{
+	u64 new;
+	s64 old = atomic64_read(word);
+
+	/* Others that leave the line at the same time may have a later number. */
+	do {
+		new = max(asked, FIELD_GET(GART_LINE_LEFT, (u64)old));
+		new = FIELD_PREP(GART_LINE_LEFT, new) |
+		      (old & ~GART_LINE_LEFT & ~bits);
+	} while (!atomic64_try_cmpxchg(word, &old, new));
+}
+
+/**
+ * gart_leave - devices use no more what was just unmapped
+ * @hw: northbridges
+ * @iova: of the first page
+ * @size: bytes
+ *
+ * Its lines may be cached until a flush has ended that begins after this.
+ *
+ * Context: any
+ */
+void gart_leave(struct gart_hw *hw, u64 iova, size_t size)
+{
+	unsigned long first = (iova - hw->first) / SZ_4K;
+	unsigned long end = first + size / SZ_4K, line;
+	u64 asked;
+
+	/*
+	 * The entries were stored before. Pairs with the barrier in
+	 * gart_flush(): a flush that has read a higher number than this comes
+	 * after them, and after the last access of the device. One that has
+	 * begun by now has this number, or less, and does not count.
+	 */
+	smp_mb();
+	asked = atomic64_read(&hw->asked);
+	for (line = first >> GART_LINE_SHIFT;
+	     line <= end >> GART_LINE_SHIFT && line < gart_lines(hw); line++)
+		gart_leave_line(&hw->lines[line],
+				gart_line_bits(line, first, end), asked);
+}
+EXPORT_SYMBOL_IF_KUNIT(gart_leave);

@@ -40,6 +40,20 @@
 /* Northbridges are 00:18.3 to 00:1f.3. */
 #define GART_NODES_MAX		8
 
+/* A northbridge reads its table by lines of 64 bytes, 16 entries. */
+#define GART_LINE_SHIFT		4
+#define GART_LINE_ENTRIES	BIT(GART_LINE_SHIFT)
+#define GART_LINE_BYTES		(GART_LINE_ENTRIES * SZ_4K)
+/*
+ * What is known about a line: entries that devices may use; whether they may use
+ * the page before it, behind which bridges read on; and how many flushes had been
+ * asked for when they last stopped to. The latter lasts for 4 years of flushes,
+ * each of which takes a microsecond.
+ */
+#define GART_LINE_USED		GENMASK_ULL(15, 0)
+#define GART_LINE_BEHIND	BIT_ULL(16)
+#define GART_LINE_LEFT		GENMASK_ULL(63, 17)
+
 struct gart_hw;
 
 /**
@@ -63,8 +77,9 @@ struct gart_hw_ops {
  * @table: where its table is
  * @lock: serialises flushes
  * @asked: number of flushes that were asked for
- * @flushed: how many of these had been when the last good flush began; protected
- *	by @lock
+ * @flushed: how many of these had been when the last good flush began; stored
+ *	with @lock
+ * @lines: what is known about each line of the table
  * @failed: node + 1 whose time-out was reported last, 0 for none; protected by
  *	@lock
  * @cache: what GART_CACHE was before anybody flushed, for each node
@@ -78,6 +93,7 @@ struct gart_hw {
 	raw_spinlock_t lock;
 	atomic64_t asked;
 	u64 flushed;
+	atomic64_t *lines;
 	unsigned int failed;
 	u32 cache[GART_NODES_MAX];
 };
@@ -90,5 +106,8 @@ int gart_table_init(struct flat_pt *pt, const struct gart_hw *hw, void *table,
 int gart_start(struct gart_hw *hw, phys_addr_t table);
 void gart_stop(struct gart_hw *hw);
 int gart_flush(struct gart_hw *hw);
+size_t gart_lines(const struct gart_hw *hw);
+int gart_use(struct gart_hw *hw, u64 iova, size_t size);
+void gart_leave(struct gart_hw *hw, u64 iova, size_t size);
 
 #endif /* __DRIVERS_IOMMU_GART_CORE_H */

@@ -79,11 +79,11 @@ static int gart_map(struct iommu_domain *domain, unsigned long iova,
 	return flat_pt_map(&gart_pt, iova, phys, pgcount, prot, mapped);
 }
 
-/* Bridges may have read ahead, and found what was there before. */
+/* Only now are all entries stored; elements of a list may share lines. */
 static int gart_sync_map(struct iommu_domain *domain, unsigned long iova,
 			 size_t size)
 {
-	return gart_flush(&gart_hw);
+	return gart_use(&gart_hw, iova, size);
 }
 
 static size_t gart_unmap(struct iommu_domain *domain, unsigned long iova,
@@ -92,11 +92,18 @@ static size_t gart_unmap(struct iommu_domain *domain, unsigned long iova,
 {
 	size_t size = flat_pt_unmap(&gart_pt, iova, pgcount);
 
-	if (size)
-		iommu_iotlb_gather_add_range(gather, iova, size);
+	if (!size)
+		return 0;
+	gart_leave(&gart_hw, iova, size);
+	iommu_iotlb_gather_add_range(gather, iova, size);
 	return size;
 }
 
+/*
+ * Nobody hears of it when these fail. That keeps no address from being used
+ * again: what was left before the last good flush is flushed for the next
+ * mapping, which fails if that cannot be done.
+ */
 static void gart_flush_all(struct iommu_domain *domain)
 {
 	gart_flush(&gart_hw);
@@ -121,6 +128,7 @@ static int gart_set_windows(struct iommu_domain *domain)
 		.last = gart_last,
 		.kind = DMA_WINDOW_TRANSLATED,
 		.own = true,
+		.line = GART_LINE_BYTES,
 	}, {
 		.first = 0,
 		.last = gart_hw.first - 1,
@@ -154,6 +162,7 @@ static void gart_domain_free(struct iommu_domain *domain)
 {
 	guard(mutex)(&gart_domain_lock);
 	flat_pt_clear(&gart_pt);
+	gart_leave(&gart_hw, gart_hw.first, gart_hw.bytes);
 	gart_flush(&gart_hw);
 	gart_domain = NULL;
 	gart_has_windows = false;
@@ -195,7 +204,13 @@ static struct iommu_domain gart_identity = {
 
 static struct iommu_device *gart_probe_device(struct device *dev)
 {
-	return dev_is_pci(dev) ? &gart_iommu : ERR_PTR(-ENODEV);
+	if (!dev_is_pci(dev))
+		return ERR_PTR(-ENODEV);
+#ifdef CONFIG_PCI_ATS
+	/* Nobody here translates for it; a reset would look for a way to block. */
+	to_pci_dev(dev)->ats_cap = 0;
+#endif
+	return &gart_iommu;
 }
 
 static bool gart_capable(struct device *dev, enum iommu_cap cap)
@@ -300,6 +315,7 @@ static void __init gart_free_table(void *table)
 	set_memory_wb((unsigned long)table, 1 << order);
 	free_pages((unsigned long)table, order);
 	free_page((unsigned long)gart_scratch);
+	kvfree(gart_hw.lines);
 }
 
 static void * __init gart_alloc_table(void)
@@ -309,11 +325,14 @@ static void * __init gart_alloc_table(void)
 
 	gart_scratch = (void *)get_zeroed_page(GFP_KERNEL | GFP_DMA32);
 	table = (void *)__get_free_pages(GFP_KERNEL | GFP_DMA32, order);
-	if (!gart_scratch || !table ||
+	gart_hw.lines = kvcalloc(gart_lines(&gart_hw), sizeof(*gart_hw.lines),
+				 GFP_KERNEL);
+	if (!gart_scratch || !table || !gart_hw.lines ||
 	    gart_table_init(&gart_pt, &gart_hw, table, __pa(gart_scratch)) ||
 	    set_memory_uc((unsigned long)table, 1 << order)) {
 		free_page((unsigned long)gart_scratch);
 		free_pages((unsigned long)table, order);
+		kvfree(gart_hw.lines);
 		return NULL;
 	}
 	return table;
@@ -402,7 +421,7 @@ static int __init set_nothing(const char *name, const char *value)
 
 static int __init set_nofullflush(const char *name, const char *value)
 {
-	pr_warn("iommu=nofullflush ignored: each mapping is flushed, unmapping is lazy unless iommu.strict=1\n");
+	pr_warn("iommu=nofullflush ignored: a mapping is flushed where devices may know old entries, unmapping is lazy unless iommu.strict=1\n");
 	return 0;
 }
 
@@ -433,7 +452,7 @@ static int __init set_memaper(const char *name, const char *value)
 
 DEFINE_IOMMU_WORDS(gart_windows_words) = {
 	{ NULL,			"<size>",	set_size },
-	/* What is done anyway */
+	/* What is done anyway, or can be done without */
 	{ "fullflush",		NULL,		set_nothing },
 	{ "noagp",		NULL,		set_nothing },
 	{ "nofullflush",	NULL,		set_nofullflush },

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KUnit tests of the GART driver, against northbridges that check each write.
+ * KUnit tests of the GART driver, against northbridges that check each write, and
+ * that cache their table by lines.
  */
 #include <kunit/test.h>
 #include <linux/array_size.h>
@@ -8,6 +9,7 @@
 #include <linux/completion.h>
 #include <linux/iommu.h>
 #include <linux/kthread.h>
+#include <linux/prandom.h>
 #include <linux/sizes.h>
 #include <linux/string.h>
 
@@ -34,6 +36,18 @@ struct node {
 	bool no_writes;
 };
 
+/* What tests map is in these lines, from the aperture's first on. */
+#define LINES		6
+#define ENTRIES		(LINES * GART_LINE_ENTRIES)
+#define PHYS		0x100000000ULL
+#define SCRATCH		0x7654321000ULL
+
+/* What a node knows of the table */
+struct cache {
+	bool have[LINES];
+	u32 entry[ENTRIES];
+};
+
 #define MAPPERS		4
 #define MAPPER_ROUNDS	500
 
@@ -56,6 +70,10 @@ struct machine {
 	/* How long a flush takes, in reads */
 	unsigned int slow;
 	unsigned int reads;
+	struct flat_pt pt;
+	struct cache cache[NODES];
+	/* Called when all nodes have begun to flush, once */
+	void (*meanwhile)(struct machine *m);
 	/* The first rule that was broken */
 	const char *broken;
 };
@@ -126,6 +144,7 @@ static void write_cache(struct machine *m, unsigned int node, u32 value)
 		n->flushes++;
 		n->busy = m->slow;
 		n->cache |= GART_CACHE_FLUSH;
+		memset(&m->cache[node], 0, sizeof(m->cache[node]));
 	}
 }
 
@@ -163,6 +182,11 @@ static int fake_write(struct gart_hw *hw, unsigned int node, int reg, u32 value)
 
 static u32 read_cache(struct machine *m, struct node *n)
 {
+	void (*meanwhile)(struct machine *m) = m->meanwhile;
+
+	m->meanwhile = NULL;
+	if (meanwhile)
+		meanwhile(m);
 	m->reads++;
 	if (!n->stuck && !n->busy)
 		n->cache &= ~GART_CACHE_FLUSH;
@@ -502,6 +526,273 @@ static void gart_table_has_40_bits(struct kunit *test)
 			flat_pt_iova_to_phys(&pt, APERTURE));
 }
 
+/* Running, with a table, and no flush counted */
+static struct machine *make_running(struct kunit *test, unsigned int nodes)
+{
+	struct machine *m = make_machine(test, nodes);
+	unsigned int i;
+	void *table;
+
+	KUNIT_ASSERT_EQ(test, 0, gart_find(&m->hw));
+	table = kunit_kzalloc(test, SZ_64K, GFP_KERNEL);
+	m->hw.lines = kunit_kcalloc(test, gart_lines(&m->hw),
+				    sizeof(*m->hw.lines), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, table);
+	KUNIT_ASSERT_NOT_NULL(test, m->hw.lines);
+	KUNIT_ASSERT_EQ(test, 0, gart_table_init(&m->pt, &m->hw, table,
+						 SCRATCH));
+	KUNIT_ASSERT_EQ(test, 0, gart_start(&m->hw, TABLE_OK));
+	for (i = 0; i < nodes; i++)
+		m->nodes[i].flushes = 0;
+	return m;
+}
+
+/* A device of some node accesses a page, and the node reads the whole line. */
+static u32 access(struct machine *m, unsigned int node, unsigned int page)
+{
+	unsigned int line = page / GART_LINE_ENTRIES;
+	struct cache *cache = &m->cache[node];
+
+	if (page >= ENTRIES)
+		return 0;
+	if (!cache->have[line])
+		memcpy(&cache->entry[line * GART_LINE_ENTRIES],
+		       m->pt.table + line * 64, 64);
+	cache->have[line] = true;
+	return cache->entry[page];
+}
+
+/*
+ * Devices of all nodes access some pages, and bridges read on behind the end.
+ * Returns how many pages are not where the table says.
+ */
+static unsigned int use(struct machine *m, unsigned int page, unsigned int n)
+{
+	unsigned int node, i, stale = 0;
+
+	for (node = 0; node < m->hw.nodes; node++) {
+		access(m, node, page + n);
+		for (i = page; i < page + n; i++)
+			stale += access(m, node, i) !=
+				 ((u32 *)m->pt.table)[i];
+	}
+	return stale;
+}
+
+static u64 iova_of(unsigned int page)
+{
+	return APERTURE + page * SZ_4K;
+}
+
+/* In pieces of @piece pages; returns what gart_use() does */
+static int map_pieces(struct machine *m, unsigned int page, unsigned int n,
+		      unsigned int piece, u64 phys)
+{
+	size_t mapped = 0;
+	unsigned int i;
+
+	for (i = 0; i < n; i += piece)
+		flat_pt_map(&m->pt, iova_of(page + i), phys + i * SZ_4K,
+			    min(piece, n - i), IOMMU_READ, &mapped);
+	rule(m, mapped == n * SZ_4K, "not mapped");
+	return gart_use(&m->hw, iova_of(page), n * SZ_4K);
+}
+
+static void unmap(struct machine *m, unsigned int page, unsigned int n)
+{
+	rule(m, flat_pt_unmap(&m->pt, iova_of(page), n) == n * SZ_4K,
+	     "not unmapped");
+	gart_leave(&m->hw, iova_of(page), n * SZ_4K);
+}
+
+/* Maps, uses; the number of flushes that it took, or an error */
+static int map_and_use(struct machine *m, unsigned int page, unsigned int n)
+{
+	unsigned int before = m->nodes[0].flushes;
+	int ret = map_pieces(m, page, n, 1, PHYS + page * SZ_4K);
+
+	if (ret)
+		return ret;
+	rule(m, !use(m, page, n), "old entries were used");
+	return m->nodes[0].flushes - before;
+}
+
+static void gart_use_of_fresh_lines_needs_no_flush(struct kunit *test)
+{
+	struct machine *m = make_running(test, 2);
+	unsigned int round;
+
+	for (round = 0; round < 3; round++) {
+		/* One page, a line but for its last one, and more than a line */
+		KUNIT_EXPECT_EQ(test, 0, map_and_use(m, 0, 1));
+		KUNIT_EXPECT_EQ(test, 0, map_and_use(m, 16, 15));
+		KUNIT_EXPECT_EQ(test, 0, map_and_use(m, 32, 17));
+		KUNIT_EXPECT_EQ(test, 0, map_and_use(m, 64, 3));
+		unmap(m, 0, 1);
+		unmap(m, 16, 15);
+		/* In parts */
+		unmap(m, 47, 2);
+		unmap(m, 32, 15);
+		unmap(m, 64, 3);
+		KUNIT_EXPECT_EQ(test, 0, gart_flush(&m->hw));
+	}
+	expect_rules_kept(test, m);
+}
+
+static void gart_use_of_used_lines_flushes(struct kunit *test)
+{
+	struct machine *m = make_running(test, 2);
+
+	KUNIT_EXPECT_EQ(test, 0, map_and_use(m, 0, 1));
+	KUNIT_EXPECT_EQ(test, 1, map_and_use(m, 1, 1));
+	/* Nothing has been left, so that a flush does not help. */
+	KUNIT_EXPECT_EQ(test, 0, gart_flush(&m->hw));
+	rule(m, !use(m, 0, 2), "old entries were used");
+	KUNIT_EXPECT_EQ(test, 1, map_and_use(m, 15, 1));
+	/* Behind an end */
+	KUNIT_EXPECT_EQ(test, 1, map_and_use(m, 16, 16));
+	KUNIT_EXPECT_EQ(test, 1, map_and_use(m, 47, 1));
+	unmap(m, 16, 16);
+	KUNIT_EXPECT_EQ(test, 0, gart_flush(&m->hw));
+	rule(m, !use(m, 15, 1), "old entries were used");
+	rule(m, !use(m, 47, 1), "old entries were used");
+	KUNIT_EXPECT_EQ(test, 1, map_and_use(m, 17, 1));
+	KUNIT_EXPECT_EQ(test, 1, map_and_use(m, 48, 1));
+	expect_rules_kept(test, m);
+}
+
+static void gart_use_of_left_lines_flushes(struct kunit *test)
+{
+	struct machine *m = make_running(test, 2);
+
+	KUNIT_EXPECT_EQ(test, 0, map_and_use(m, 0, 1));
+	unmap(m, 0, 1);
+	KUNIT_EXPECT_EQ(test, 1, map_and_use(m, 1, 1));
+	unmap(m, 1, 1);
+	KUNIT_EXPECT_EQ(test, 1, map_and_use(m, 0, 1));
+	/* The line behind an end is left, too. */
+	KUNIT_EXPECT_EQ(test, 0, map_and_use(m, 32, 16));
+	unmap(m, 32, 16);
+	KUNIT_EXPECT_EQ(test, 1, map_and_use(m, 48, 1));
+	/* One flush was enough for both lines. */
+	KUNIT_EXPECT_EQ(test, 0, map_and_use(m, 40, 1));
+	unmap(m, 40, 1);
+	KUNIT_EXPECT_EQ(test, 1, map_and_use(m, 33, 1));
+	/* The last line of the aperture has none behind it. */
+	KUNIT_EXPECT_EQ(test, 0, gart_use(&m->hw, m->hw.first + m->hw.bytes -
+					  SZ_64K, SZ_64K));
+	gart_leave(&m->hw, m->hw.first + m->hw.bytes - SZ_64K, SZ_64K);
+	expect_rules_kept(test, m);
+}
+
+/* While a flush is under way, a device uses what it has, for the last time. */
+static void leave_meanwhile(struct machine *m)
+{
+	use(m, 0, 16);
+	unmap(m, 0, 16);
+}
+
+static void gart_leave_waits_for_the_next_flush(struct kunit *test)
+{
+	struct machine *m = make_running(test, 2);
+
+	KUNIT_EXPECT_EQ(test, 0, map_and_use(m, 0, 16));
+	m->meanwhile = leave_meanwhile;
+	KUNIT_EXPECT_EQ(test, 0, gart_flush(&m->hw));
+	KUNIT_EXPECT_EQ(test, 1, map_and_use(m, 0, 1));
+	KUNIT_EXPECT_EQ(test, 0, map_and_use(m, 16, 1));
+	expect_rules_kept(test, m);
+
+	/* In the line of one that left before it, and behind it */
+	unmap(m, 0, 1);
+	unmap(m, 16, 1);
+	KUNIT_EXPECT_EQ(test, 0, gart_flush(&m->hw));
+	KUNIT_EXPECT_EQ(test, 0, map_and_use(m, 0, 16));
+	m->meanwhile = leave_meanwhile;
+	KUNIT_EXPECT_EQ(test, 0, gart_flush(&m->hw));
+	KUNIT_EXPECT_EQ(test, 1, map_and_use(m, 17, 1));
+	expect_rules_kept(test, m);
+}
+
+/* What could not be flushed is in the way of later mappings, but of no others. */
+static void gart_use_remembers_what_was_not_flushed(struct kunit *test)
+{
+	struct machine *m = make_running(test, 2);
+
+	KUNIT_EXPECT_EQ(test, 0, map_and_use(m, 0, 1));
+	unmap(m, 0, 1);
+	m->nodes[1].stuck = true;
+	KUNIT_EXPECT_EQ(test, -ETIMEDOUT, gart_flush(&m->hw));
+	KUNIT_EXPECT_EQ(test, -ETIMEDOUT, map_and_use(m, 0, 1));
+	unmap(m, 0, 1);
+	KUNIT_EXPECT_EQ(test, 0, map_and_use(m, 16, 1));
+	m->nodes[1].stuck = false;
+	KUNIT_EXPECT_EQ(test, 1, map_and_use(m, 0, 1));
+	expect_rules_kept(test, m);
+}
+
+/* Where is room for a random range? */
+static bool find_room(struct rnd_state *rnd, const unsigned int *sizes,
+		      unsigned int *page, unsigned int *n)
+{
+	unsigned int i, end;
+
+	*n = 1 + prandom_u32_state(rnd) % (prandom_u32_state(rnd) % 4 ? 3 : 33);
+	*page = prandom_u32_state(rnd) % ENTRIES;
+	/* Ends of lines are where it is easy to be wrong. */
+	if (prandom_u32_state(rnd) % 2)
+		*page = *page & ~15;
+	if (*page + *n > ENTRIES)
+		return false;
+	for (i = 0; i < *page + *n; i++) {
+		end = i + sizes[i];
+		if (sizes[i] && end > *page)
+			return false;
+	}
+	return true;
+}
+
+/* Mappings come and go and are used, in any order; none shows old memory. */
+static void gart_lines_at_random(struct kunit *test)
+{
+	struct machine *m = make_running(test, 3);
+	unsigned int sizes[ENTRIES] = {};
+	unsigned int i, page, n, maps = 0, stale = 0;
+	struct rnd_state rnd;
+	u64 phys = PHYS;
+
+	prandom_seed_state(&rnd, 156);
+	for (i = 0; i < 40000; i++) {
+		page = prandom_u32_state(&rnd) % ENTRIES;
+		switch (prandom_u32_state(&rnd) % 4) {
+		case 0:
+			if (!find_room(&rnd, sizes, &page, &n))
+				break;
+			sizes[page] = n;
+			KUNIT_EXPECT_EQ(test, 0, map_pieces(m, page, n, 1 +
+					prandom_u32_state(&rnd) % 8, phys));
+			phys += n * SZ_4K;
+			maps++;
+			break;
+		case 1:
+			if (sizes[page])
+				unmap(m, page, sizes[page]);
+			sizes[page] = 0;
+			break;
+		case 2:
+			if (prandom_u32_state(&rnd) % 16 == 0)
+				KUNIT_EXPECT_EQ(test, 0, gart_flush(&m->hw));
+			break;
+		}
+		page = prandom_u32_state(&rnd) % ENTRIES;
+		if (sizes[page])
+			stale += use(m, page, sizes[page]);
+	}
+	KUNIT_EXPECT_EQ(test, stale, 0);
+	KUNIT_EXPECT_GT(test, maps, 1000);
+	expect_rules_kept(test, m);
+}
+
 static struct kunit_case gart_cases[] = {
 	KUNIT_CASE(gart_find_takes_what_nodes_agree_on),
 	KUNIT_CASE(gart_find_refuses_nodes_that_disagree),
@@ -516,6 +807,12 @@ static struct kunit_case gart_cases[] = {
 	KUNIT_CASE(gart_flush_clears_a_reported_error),
 	KUNIT_CASE(gart_table_is_all_scratch_from_the_start),
 	KUNIT_CASE(gart_table_has_40_bits),
+	KUNIT_CASE(gart_use_of_fresh_lines_needs_no_flush),
+	KUNIT_CASE(gart_use_of_used_lines_flushes),
+	KUNIT_CASE(gart_use_of_left_lines_flushes),
+	KUNIT_CASE(gart_leave_waits_for_the_next_flush),
+	KUNIT_CASE(gart_use_remembers_what_was_not_flushed),
+	KUNIT_CASE(gart_lines_at_random),
 	{}
 };
 
