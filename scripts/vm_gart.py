@@ -73,12 +73,13 @@ def machine(name, board, cards, modes):
              *((card, EDU, number) for number, card in enumerate(cards, 1))))
 
 
-def gart(words, what, *nodes, **more):
-    """A mode with these northbridges."""
+def gart(words, what, *nodes, most=3000, **more):
+    """A mode with these northbridges, flushed so often at most if lazy."""
     strict = "iommu.strict=1" in words
+    flushes = (1000, math.inf) if strict else (20, most)
     return Mode(f"{words} rig.mib=8", what, "DMA" if strict else "DMA-FQ",
                 iommu="", layers=STATS, qemu=northbridges(*nodes),
-                events={"flush": (1000 * len(nodes), math.inf)},
+                events={"flush": tuple(n * len(nodes) for n in flushes)},
                 says=(rf"gart: aperture \[mem \S+\], {len(nodes)} node\(s\)",
                       *more.pop("says", ())), **more)
 
@@ -103,7 +104,7 @@ GART = machine("gart", BOARD, CARDS, {
     "tight": gart(f"iommu.strict=0 iommu={TIGHT}",
                   "a window that is soon full",
                   aperture(5, ",prefetch=on"), bounce="yes",
-                  known=BOUNCING,
+                  known=BOUNCING, most=math.inf,
                   aperture=(APERTURE, 2 * APERTURE - 1,
                             2 * APERTURE - TIGHT)),
     # All reach all memory, and the driver stays away.
