@@ -32,6 +32,8 @@
  * @flush: deferred flushes, once @space uses them
  * @shift: log2 of the bytes of a page of @space
  * @pgsize_bitmap: page sizes of the domain
+ * @first: first page of @space
+ * @last: last page of @space
  * @line: log2 of the pages of a line, see dma_arena_set_line(); 0 for none
  * @crowded: until when lines are not looked for
  */
@@ -40,6 +42,8 @@ struct dma_arena {
 	struct dma_flush flush;
 	unsigned int shift;
 	unsigned long pgsize_bitmap;
+	unsigned long first;
+	unsigned long last;
 	unsigned int line;
 	unsigned long crowded;
 };
@@ -107,7 +111,9 @@ struct dma_arena *dma_arena_create(struct iommu_domain *domain,
 		end = domain->geometry.aperture_end;
 	arena->shift = shift;
 	arena->pgsize_bitmap = domain->pgsize_bitmap;
-	arena->space = iova_arenas_create(1UL << shift, start, end >> shift);
+	arena->first = start;
+	arena->last = end >> shift;
+	arena->space = iova_arenas_create(1UL << shift, start, arena->last);
 	if (!arena->space)
 		return NULL;
 	dma_arena_show(arena, domain, dev);
@@ -122,8 +128,9 @@ struct dma_arena *dma_arena_create(struct iommu_domain *domain,
  * An IOMMU that caches its table by lines, and must be told to forget them before
  * an entry is used that a device may have seen, is told less often if no device
  * has seen any other entry of the line, nor has read on into it behind the end
- * of a mapping. Where no such lines are left, even after a flush, any other place
- * will do.
+ * of a mapping. Small ones spread over half of the space at most, lest none be
+ * left in one piece. Where no such lines are left, even after a flush, any other
+ * place will do.
  *
  * Context: process
  */
@@ -260,8 +267,8 @@ static void align_to_lines(struct dma_arena *arena, struct iova_request *rq)
 	bool rest = rq->size & ((1UL << arena->line) - 1);
 	unsigned int more = max(order_base_2(lines + 1), 1);
 
-	/* It is to be aligned as it is, or small. */
-	if (rq->order >= arena->line || !lines) {
+	/* It is to be aligned, or small. */
+	if (rq->order || !lines) {
 		rq->order = max(rq->order, arena->line + more);
 		return;
 	}
@@ -277,6 +284,7 @@ static bool alloc_lines(struct dma_arena *arena, const struct iova_request *rq,
 			bool hard, unsigned long *pfn)
 {
 	struct iova_request lines = *rq;
+	bool small = !(rq->size >> arena->line);
 
 	if (!arena->line || rq->skew ||
 	    time_before(jiffies, READ_ONCE(arena->crowded)))
@@ -284,10 +292,12 @@ static bool alloc_lines(struct dma_arena *arena, const struct iova_request *rq,
 	align_to_lines(arena, &lines);
 	if (lines.order >= IOVA_TREE_ORDERS)
 		return false;
-	lines.hard = hard;
+	/* Large ones may share lines at their ends. */
+	lines.hard = hard && small;
+	lines.modest = true;
 	if (iova_arenas_alloc(arena->space, &lines, pfn))
 		return true;
-	if (hard)
+	if (lines.hard && rq->limit >= arena->last)
 		WRITE_ONCE(arena->crowded,
 			   jiffies + msecs_to_jiffies(CROWDED_MS));
 	return false;
@@ -331,6 +341,8 @@ dma_addr_t dma_arena_alloc(struct dma_arena *arena, struct device *dev,
 	unsigned long pfn;
 	bool optional;
 
+	if (rq.limit < arena->first || rq.size > rq.limit - arena->first + 1)
+		return 0;
 	/* A single page lies well wherever it is. */
 	optional = rq.size > 1 && align_request(arena, dev, like, &rq);
 	if (!alloc_lines(arena, &rq, hard, &pfn) &&

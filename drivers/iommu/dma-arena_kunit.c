@@ -310,12 +310,82 @@ static bool da_take(struct kunit *test, struct da_lines *l, unsigned int n,
 	return true;
 }
 
-static void da_give_back(struct da_lines *l)
+static void da_free_all(struct da_lines *l)
 {
 	for (; l->nr; l->nr--)
 		dma_arena_free(l->da->arena, l->iova[l->nr - 1],
 			       l->pages[l->nr - 1] * SZ_4K, NULL);
 	memset(l->owner, 0, sizeof(l->owner));
+}
+
+/* For half of the space in one piece, all unused arenas are given up. */
+static void da_give_back(struct kunit *test, struct da_lines *l)
+{
+	bool shared;
+
+	da_free_all(l);
+	KUNIT_EXPECT_TRUE(test, da_take(test, l, DA_PAGES / 2, true, &shared));
+	da_free_all(l);
+}
+
+/* A space of 64 MiB with lines, as small apertures are */
+static void da_aperture(struct kunit *test, struct da_test *da)
+{
+	da->domain.pgsize_bitmap = SZ_4K;
+	da->domain.geometry.aperture_end = SZ_128M - 1;
+	da->domain.geometry.force_aperture = true;
+	da->arena = dma_arena_create(&da->domain, da->dev, 12, SZ_64M >> 12);
+	KUNIT_ASSERT_NOT_NULL(test, da->arena);
+	dma_arena_set_line(da->arena, DA_LINE * SZ_4K);
+}
+
+/* The buffers that a network card receives into, and then a large one */
+static void small_mappings_leave_room_for_large_ones(struct kunit *test)
+{
+	struct dma_arena_like like = { .phys = SZ_64K, .size = SZ_4K };
+	struct da_test *da = test->priv;
+	unsigned int i;
+
+	da_aperture(test, da);
+	for (i = 0; i < 2048; i++)
+		KUNIT_ASSERT_NE(test, 0,
+				dma_arena_alloc(da->arena, da->dev, SZ_4K,
+						DMA_BIT_MASK(32), &like, true));
+	KUNIT_EXPECT_NE(test, 0, dma_arena_alloc(da->arena, da->dev, SZ_16M,
+						 DMA_BIT_MASK(32), NULL, true));
+	/* What has no place at all is told at once. */
+	KUNIT_EXPECT_EQ(test, 0, dma_arena_alloc(da->arena, da->dev, SZ_4K,
+						 DMA_BIT_MASK(26), &like, true));
+	KUNIT_EXPECT_EQ(test, 0, dma_arena_alloc(da->arena, da->dev, SZ_128M,
+						 DMA_BIT_MASK(32), NULL, true));
+}
+
+static void lines_do_not_break_boundaries(struct kunit *test)
+{
+	struct da_test *da = test->priv;
+	struct dma_arena_like like = { .phys = SZ_64K };
+	size_t size, boundary;
+	dma_addr_t iova;
+
+	da_aperture(test, da);
+	da->dev->dma_parms = &da->parms;
+	for (boundary = SZ_8K; boundary <= SZ_128K; boundary *= 2) {
+		dma_set_seg_boundary(da->dev, boundary - 1);
+		for (size = SZ_4K; size <= SZ_128K; size += SZ_4K) {
+			like.size = size;
+			iova = dma_arena_alloc(da->arena, da->dev, size,
+					       DMA_BIT_MASK(32), &like, true);
+			KUNIT_ASSERT_NE(test, 0, iova);
+			KUNIT_EXPECT_EQ_MSG(test, 0, size <= boundary ?
+					    (iova ^ (iova + size - 1)) &
+					    ~(boundary - 1) :
+					    iova & (boundary - 1),
+					    "%#zx bytes at %#llx", size,
+					    (u64)iova);
+			dma_arena_free(da->arena, iova, size, NULL);
+		}
+	}
+	da->dev->dma_parms = NULL;
 }
 
 /* Any sizes: at first nothing is shared, in the end nothing is left over. */
@@ -348,7 +418,7 @@ static void mappings_have_lines_of_their_own(struct kunit *test)
 			;
 		for (k = 0; k < DA_PAGES; k++)
 			KUNIT_ASSERT_NE(test, l->owner[k], 0);
-		da_give_back(l);
+		da_give_back(test, l);
 		/* After a while they are looked for again. */
 		msleep(50);
 	}
@@ -374,6 +444,8 @@ static struct kunit_case da_cases[] = {
 	KUNIT_CASE(coherent_memory_is_aligned_to_its_size),
 	KUNIT_CASE(boundaries_are_kept),
 	KUNIT_CASE(mappings_have_lines_of_their_own),
+	KUNIT_CASE(small_mappings_leave_room_for_large_ones),
+	KUNIT_CASE(lines_do_not_break_boundaries),
 	{}
 };
 

@@ -877,20 +877,21 @@ static void arena_arrives(struct iova_arenas *as)
 
 static struct iova_arena *arena_create(struct iova_arenas *as,
 				       enum iova_class class,
-				       unsigned long limit)
+				       const struct iova_request *request)
 {
+	unsigned long max = request->modest ? as->max_limited / 2
+					    : as->max_limited;
 	struct iova_request rq = {
 		.size = 1UL << as->order,
 		.order = as->order,
-		.limit = limit,
+		.limit = request->limit,
 	};
 	struct iova_arena *a;
 	unsigned int order;
 	unsigned long pfn;
 
 	/* Most requests for one too many need no lock. */
-	if (class != IOVA_HIGH &&
-	    READ_ONCE(as->nr_limited) >= as->max_limited)
+	if (class != IOVA_HIGH && READ_ONCE(as->nr_limited) >= max)
 		return NULL;
 	a = kzalloc_flex(*a, map, 3 * arena_words(as),
 			 GFP_ATOMIC | __GFP_NOWARN);
@@ -901,7 +902,7 @@ static struct iova_arena *arena_create(struct iova_arenas *as,
 	a->class = class;
 	scoped_guard(spinlock_irqsave, &as->lock) {
 		tree_reap(as);
-		if ((class != IOVA_HIGH && as->nr_limited >= as->max_limited) ||
+		if ((class != IOVA_HIGH && as->nr_limited >= max) ||
 		    !tree_find(as, &rq, &pfn)) {
 			kfree(a);
 			return NULL;
@@ -1152,10 +1153,15 @@ static bool pool_alloc_near(struct iova_arenas *as, struct iova_pool *pool,
  * it, though: large requests fill an arena soon.
  */
 static bool pool_should_flush(struct iova_arenas *as, struct iova_pool *pool,
-			      enum iova_class class)
+			      enum iova_class class,
+			      const struct iova_request *rq)
 {
-	if (pool->waiting[class] < (pool->nr[class] << as->order) / 4 ||
-	    !pool->waiting[class])
+	unsigned long waiting = pool->waiting[class];
+
+	/* What lies apart keeps others off a place of its own. */
+	if (rq->modest && !rq->skew)
+		waiting *= max((1UL << rq->order) / rq->size, 1UL);
+	if (waiting < (pool->nr[class] << as->order) / 4 || !waiting)
 		return false;
 	return pool->allocs >= as->batch || pool->nr[class] >= as->max_pool;
 }
@@ -1164,7 +1170,7 @@ static bool pool_should_flush(struct iova_arenas *as, struct iova_pool *pool,
 static bool pool_grow(struct iova_arenas *as, enum iova_class class,
 		      const struct iova_request *rq, unsigned long *pfn)
 {
-	struct iova_arena *a = arena_create(as, class, rq->limit);
+	struct iova_arena *a = arena_create(as, class, rq);
 	struct iova_pool *pool;
 	bool ret;
 
@@ -1264,7 +1270,7 @@ static bool alloc_here(struct iova_arenas *as, enum iova_class class,
 	if (!pool)
 		return false;
 	ret = pool_alloc(as, pool, class, rq, pfn);
-	if (!ret && pool_should_flush(as, pool, class)) {
+	if (!ret && pool_should_flush(as, pool, class, rq)) {
 		*flush = true;
 		pool->allocs = 0;
 		WRITE_ONCE(pool->flushes, pool->flushes + 1);
@@ -1432,9 +1438,11 @@ static bool alloc_in_class(struct iova_arenas *as,
 {
 	enum iova_class class = class_of(as, rq->limit);
 
-	if (fits_arena(as, rq) && small_alloc(as, class, rq, pfn))
+	bool fits = fits_arena(as, rq);
+
+	if (fits && small_alloc(as, class, rq, pfn))
 		return true;
-	return tree_alloc(as, rq, pfn);
+	return !(fits && rq->modest) && tree_alloc(as, rq, pfn);
 }
 
 static bool alloc_below(struct iova_arenas *as, const struct iova_request *rq,

@@ -19,6 +19,8 @@ struct iova_look;
  * @order: 2^@order pages is the unit of @skew
  * @skew: the first page is @skew above a multiple of 2^@order pages
  * @hard: also flush, and take from other CPUs, rather than fail
+ * @modest: what fits into an arena fails rather than take a range of the tree, or
+ *	more than half of the arenas that there may be
  * @look: the allocator's own: what the search for it has seen
  */
 struct iova_request {
@@ -27,6 +29,7 @@ struct iova_request {
 	unsigned int order;
 	unsigned long skew;
 	bool hard;
+	bool modest;
 	struct iova_look *look;
 };
 

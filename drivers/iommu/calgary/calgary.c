@@ -378,7 +378,7 @@ static struct iommu_device *calgary_probe_device(struct device *dev)
 /* What devices of a dead kernel still do must not reach memory as it is. */
 static int calgary_def_domain_type(struct device *dev)
 {
-	return to_phb(dev)->adopted && iommu_default_passthrough() ?
+	return to_phb(dev)->inherited && iommu_default_passthrough() ?
 	       IOMMU_DOMAIN_DMA : 0;
 }
 
@@ -447,10 +447,14 @@ static const struct iommu_ops calgary_ops = {
 /* Is there one, and what is it? */
 static bool find_function(struct calgary_phb *phb)
 {
-	struct pci_dev *pdev = pci_get_domain_bus_and_slot(0, phb->first_bus,
-							   0);
-	bool found = pdev && is_host_function(pdev);
+	u32 range = phb->chip->io->read32(phb->chip, calgary_bus_range(phb->nr));
+	struct pci_dev *pdev;
+	bool found;
 
+	phb->first_bus = FIELD_GET(BUS_RANGE_FIRST, range);
+	phb->last_bus = FIELD_GET(BUS_RANGE_LAST, range) ?: phb->first_bus;
+	pdev = pci_get_domain_bus_and_slot(0, phb->first_bus, 0);
+	found = pdev && is_host_function(pdev);
 	phb->calioc2 = found && pdev->device == PCI_DEVICE_ID_CALIOC2;
 	pci_dev_put(pdev);
 	return found;
@@ -461,11 +465,11 @@ static void adopt(struct calgary_phb *phb)
 	u64 tar = calgary_phb_left(phb);
 
 	phb->lenient = true;
+	phb->inherited = tar;
 	if (!tar)
 		return;
 	phb->spare = calgary_table_adopt(phb->chip->io, tar);
-	phb->adopted = phb->spare;
-	if (phb->adopted)
+	if (phb->spare)
 		pr_info("%s: going on with the table at 0x%llx, mappings in %u MB are kept\n",
 			dev_name(phb->iommu.dev), tar & TAR_BASE,
 			bitmap_weight(phb->spare->old, SZ_4G / SZ_1M));
@@ -478,14 +482,9 @@ static void adopt(struct calgary_phb *phb)
 static bool add_phb(struct calgary_phb *phb)
 {
 	struct calgary_chip *chip = phb->chip;
-	u32 range = chip->io->read32(chip, calgary_bus_range(phb->nr));
 	bool disabled, bad = false;
 	unsigned int bus;
 
-	phb->first_bus = FIELD_GET(BUS_RANGE_FIRST, range);
-	phb->last_bus = FIELD_GET(BUS_RANGE_LAST, range) ?: phb->first_bus;
-	if (!find_function(phb))
-		return false;
 	for (bus = phb->first_bus; bus <= phb->last_bus; bus++)
 		bad |= !!find_bus(bus);
 	if (phb->last_bus < phb->first_bus || bad) {
@@ -521,6 +520,9 @@ void calgary_add_chip(struct calgary_chip *chip)
 	chip->nr = nr_chips++;
 	for (nr = 0; nr < CALGARY_PHBS; nr++) {
 		calgary_phb_init(chip, nr);
+		/* What is not known to be one is not touched. */
+		if (!find_function(&chip->phbs[nr]))
+			continue;
 		/* Its devices are mapped directly, whatever was before. */
 		if (!add_phb(&chip->phbs[nr]))
 			calgary_phb_leave(&chip->phbs[nr]);

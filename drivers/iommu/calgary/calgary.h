@@ -112,7 +112,7 @@ struct calgary_errors {
  * @first_bus: first bus behind it
  * @last_bus: last bus behind it
  * @lenient: errors are reported, but do not isolate
- * @adopted: another kernel's mappings are in the table that it begins with
+ * @inherited: another kernel, which has crashed, has had it translate
  * @lock: protects what follows up to @wanted, and makes sequences of register
  *	accesses whole
  * @state: what becomes of DMA
@@ -135,7 +135,7 @@ struct calgary_phb {
 	u8 first_bus;
 	u8 last_bus;
 	bool lenient;
-	bool adopted;
+	bool inherited;
 
 	/* For what follows, up to @wanted */
 	spinlock_t lock;

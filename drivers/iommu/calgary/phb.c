@@ -111,8 +111,10 @@ static int quiesce(struct calgary_phb *phb, u32 *aer)
 	unsigned int tries;
 
 	if (!phb->calioc2) {
-		/* Of a kernel that died meanwhile, there is but this 0. */
-		*aer = read_phb(phb, PHB_AER) ?: AER_ALL;
+		*aer = read_phb(phb, PHB_AER);
+		/* A kernel that died meanwhile has left but this 0. */
+		if (!*aer && phb->lenient)
+			*aer = AER_ALL;
 		write_phb(phb, PHB_AER, 0);
 		read_phb(phb, PHB_PLSSR);
 		drain(phb, begin);
@@ -211,16 +213,6 @@ static bool translates(struct calgary_phb *phb)
 	return read_phb(phb, PHB_CONFIG_RW) & CONFIG_TCE;
 }
 
-/* While there is no DMA: begin to translate, or do so again */
-static void translate(struct calgary_phb *phb)
-{
-	/* Errors that were before are none of those who are served now. */
-	if (phb->state == CALGARY_OFF)
-		write_phb(phb, PHB_CSR, 0);
-	quirks(phb);
-	change_config(phb, 0, CONFIG_OURS);
-}
-
 /**
  * calgary_phb_use - translate by a table, or no more
  * @phb: the PHB
@@ -248,8 +240,13 @@ int calgary_phb_use(struct calgary_phb *phb, u64 tar)
 	if (!running || !tar)
 		change_config(phb, CONFIG_OURS, 0);
 	write_tar(phb);
-	if (tar)
-		translate(phb);
+	if (tar) {
+		/* Errors from before are none of those who are served now. */
+		if (phb->state == CALGARY_OFF)
+			write_phb(phb, PHB_CSR, 0);
+		quirks(phb);
+		change_config(phb, 0, CONFIG_OURS);
+	}
 	if (running)
 		resume(phb, aer);
 	if (phb->state != CALGARY_ISOLATED)
@@ -283,21 +280,17 @@ u64 calgary_phb_left(struct calgary_phb *phb)
 }
 
 /**
- * calgary_phb_restore - go on after registers have lost what they had
+ * calgary_phb_restore - go on after registers have lost what they had, or not
  * @phb: a PHB whose devices are suspended
  *
- * Context: Any.
+ * Context: One CPU, interrupts off.
  */
 void calgary_phb_restore(struct calgary_phb *phb)
 {
-	guard(spinlock_irqsave)(&phb->lock);
 	if (phb->state == CALGARY_ISOLATED)
 		change_config(phb, 0, CONFIG_SLOTS_OFF);
 	write_phb(phb, PHB_CSR, 0);
-	change_config(phb, CONFIG_OURS, 0);
-	write_tar(phb);
-	if (phb->tar)
-		translate(phb);
+	calgary_phb_use(phb, phb->tar);
 }
 
 /**

@@ -11,6 +11,7 @@
  * to be left alone.
  */
 #include <linux/bitfield.h>
+#include <linux/bitmap.h>
 #include <linux/gfp.h>
 #include <linux/io.h>
 #include <linux/mm.h>
@@ -105,7 +106,9 @@ static bool note_old(struct calgary_table *table)
 			return false;
 		__set_bit(i / TCES_PER_MB, table->old);
 	}
-	return table->pt.pages / TCES_PER_MB >=
+	/* An empty one has nothing to keep, and may be shared by PHBs. */
+	return !bitmap_empty(table->old, SZ_4G / SZ_1M) &&
+	       table->pt.pages / TCES_PER_MB >=
 	       bitmap_weight(table->old, SZ_4G / SZ_1M) + MIN_FREE / SZ_1M;
 }
 

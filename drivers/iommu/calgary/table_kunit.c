@@ -179,8 +179,9 @@ static void nonsense_is_not_adopted(struct kunit *test)
 		0x100000000, 0xffff8000, 0xffffffffffffffff,
 	};
 	/* Byte of an entry, its value */
-	static const u8 flaws[][2] = {
-		{ 0, 1 }, { 1, 1 }, { 6, 1 }, { 7, 4 }, { 7, 0x80 }, { 5, 1 },
+	static const u64 flaws[] = {
+		BIT_ULL(56) | 3, BIT_ULL(48) | 3, BIT_ULL(8) | 3, BIT_ULL(7) | 3,
+		BIT_ULL(2) | 3, SZ_64K,
 	};
 	unsigned int i;
 
@@ -191,13 +192,17 @@ static void nonsense_is_not_adopted(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mapped, 0);
 	for (i = 0; i < ARRAY_SIZE(flaws); i++) {
 		leave(test);
-		left[8 * 0x300 + flaws[i][0]] = flaws[i][1];
+		((__be64 *)left)[0x300] = cpu_to_be64(flaws[i]);
 		left_bytes = 0;
 		KUNIT_EXPECT_NULL(test, calgary_table_adopt(&left_io,
 							    0x12340000));
 		KUNIT_EXPECT_EQ(test, left_bytes, SZ_64K);
 		KUNIT_EXPECT_EQ(test, mapped, 0);
 	}
+	/* An empty one may be shared. */
+	memset(left, 0, SZ_64K);
+	KUNIT_EXPECT_NULL(test, calgary_table_adopt(&left_io, 0x12340000));
+	KUNIT_EXPECT_EQ(test, mapped, 0);
 	/* It may be where this kernel's memory is. */
 	left = NULL;
 	KUNIT_EXPECT_NULL(test, calgary_table_adopt(&left_io, 0x12340000));

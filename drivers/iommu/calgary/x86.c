@@ -5,6 +5,7 @@
  */
 #define pr_fmt(fmt) "calgary: " fmt
 
+#include <linux/bitmap.h>
 #include <linux/cacheflush.h>
 #include <linux/cleanup.h>
 #include <linux/crash_dump.h>
@@ -136,11 +137,15 @@ static struct syscore calgary_syscore = {
 /* After PCI devices have got their addresses, before drivers are there */
 static int __init calgary_init(void)
 {
+	bool wanted = !no_iommu && calgary_options.on;
 	struct calgary_ebda *found __free(kfree) = NULL;
 	int ret;
 
-	if (no_iommu || iommu_detected || !calgary_options.on)
+	if (iommu_detected || (!wanted && !is_kdump_kernel()))
 		return 0;
+	/* Chips that the dead kernel has left translating do not serve this. */
+	if (!wanted)
+		bitmap_fill(calgary_options.disabled, 256);
 	found = kzalloc_obj(*found);
 	if (!found)
 		return -ENOMEM;

@@ -194,6 +194,9 @@ int gart_start(struct gart_hw *hw, phys_addr_t table)
 	if (table & (SZ_4K - 1) || table >> 40)
 		return -EINVAL;
 	hw->table = table;
+	/* Memory may lie before the aperture, from which bridges read on. */
+	if (hw->lines)
+		atomic64_or(GART_LINE_BEHIND, &hw->lines[0]);
 	gart_stop(hw);
 	for (i = 0; i < hw->nodes && !ret; i++)
 		ret = gart_set_up_node(hw, i);
@@ -246,13 +249,14 @@ static int gart_flush_now(struct gart_hw *hw, unsigned long *stuck,
 		one = gart_flush_wait(hw, i);
 		if (one > 0)
 			*errors |= BIT(i);
-		if (one >= 0)
+		if (one >= 0) {
+			__clear_bit(i, &hw->failed);
 			continue;
+		}
 		ret = one;
 		/* It will not be the last time. */
-		if (hw->failed != i + 1)
+		if (!__test_and_set_bit(i, &hw->failed))
 			*stuck |= BIT(i);
-		hw->failed = i + 1;
 	}
 	return ret;
 }
@@ -317,7 +321,8 @@ EXPORT_SYMBOL_IF_KUNIT(gart_flush);
  * dma_arena_set_line().
  *
  * Devices do not know a mapping before gart_use() has returned. One that uses
- * what was never mapped, or no more, may see old entries, as without any of this.
+ * what was never mapped, or no more, may see old entries, and so may whoever is
+ * given its line next: where such devices are, flush always.
  */
 
 /**
@@ -371,7 +376,7 @@ int gart_use(struct gart_hw *hw, u64 iova, size_t size)
 {
 	unsigned long first = (iova - hw->first) / SZ_4K;
 	unsigned long end = first + size / SZ_4K, line;
-	bool flush = false;
+	bool flush = hw->always;
 	u64 bits, old;
 
 	/* To the line of the page behind it, of which no entry was written */
@@ -395,13 +400,14 @@ EXPORT_SYMBOL_IF_KUNIT(gart_use);
 
 static void gart_leave_line(atomic64_t *word, u64 bits, u64 asked)
 {
-	u64 new;
 	s64 old = atomic64_read(word);
+	u64 new, left;
 
 	/* Others that leave the line at the same time may have a later number. */
 	do {
-		new = max(asked, FIELD_GET(GART_LINE_LEFT, (u64)old));
-		new = FIELD_PREP(GART_LINE_LEFT, new) |
+		left = FIELD_GET(GART_LINE_LEFT, (u64)old);
+		left = max(left, asked);
+		new = FIELD_PREP(GART_LINE_LEFT, left) |
 		      (old & ~GART_LINE_LEFT & ~bits);
 	} while (!atomic64_try_cmpxchg(word, &old, new));
 }

@@ -80,8 +80,8 @@ struct gart_hw_ops {
  * @flushed: how many of these had been when the last good flush began; stored
  *	with @lock
  * @lines: what is known about each line of the table
- * @failed: node + 1 whose time-out was reported last, 0 for none; protected by
- *	@lock
+ * @always: flush for each mapping
+ * @failed: nodes whose last flush has not ended; protected by @lock
  * @cache: what GART_CACHE was before anybody flushed, for each node
  */
 struct gart_hw {
@@ -94,7 +94,8 @@ struct gart_hw {
 	atomic64_t asked;
 	u64 flushed;
 	atomic64_t *lines;
-	unsigned int failed;
+	bool always;
+	unsigned long failed;
 	u32 cache[GART_NODES_MAX];
 };
 

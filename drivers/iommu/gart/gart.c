@@ -11,6 +11,7 @@
 #define pr_fmt(fmt) "gart: " fmt
 
 #include <linux/cleanup.h>
+#include <linux/crash_dump.h>
 #include <linux/dma-window.h>
 #include <linux/gfp.h>
 #include <linux/init.h>
@@ -377,6 +378,9 @@ static int __init gart_set_up(void)
 	ret = gart_find(&gart_hw) ?: gart_claim();
 	if (ret)
 		return ret;
+	/* Devices of the kernel that has crashed are still at work. */
+	if (is_kdump_kernel())
+		gart_hw.always = true;
 	gart_choose_window();
 	table = gart_alloc_table();
 	if (!table)
@@ -419,6 +423,12 @@ static int __init set_nothing(const char *name, const char *value)
 	return 0;
 }
 
+static int __init set_fullflush(const char *name, const char *value)
+{
+	gart_hw.always = true;
+	return 0;
+}
+
 static int __init set_nofullflush(const char *name, const char *value)
 {
 	pr_warn("iommu=nofullflush ignored: a mapping is flushed where devices may know old entries, unmapping is lazy unless iommu.strict=1\n");
@@ -452,8 +462,8 @@ static int __init set_memaper(const char *name, const char *value)
 
 DEFINE_IOMMU_WORDS(gart_windows_words) = {
 	{ NULL,			"<size>",	set_size },
-	/* What is done anyway, or can be done without */
-	{ "fullflush",		NULL,		set_nothing },
+	{ "fullflush",		NULL,		set_fullflush },
+	/* What can be done without */
 	{ "noagp",		NULL,		set_nothing },
 	{ "nofullflush",	NULL,		set_nofullflush },
 	{ "noaperture",		NULL,		set_noaperture },

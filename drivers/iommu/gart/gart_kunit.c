@@ -542,6 +542,8 @@ static struct machine *make_running(struct kunit *test, unsigned int nodes)
 	KUNIT_ASSERT_EQ(test, 0, gart_table_init(&m->pt, &m->hw, table,
 						 SCRATCH));
 	KUNIT_ASSERT_EQ(test, 0, gart_start(&m->hw, TABLE_OK));
+	/* Nothing lies before the aperture, but in one of the cases. */
+	atomic64_set(&m->hw.lines[0], 0);
 	for (i = 0; i < nodes; i++)
 		m->nodes[i].flushes = 0;
 	return m;
@@ -714,6 +716,35 @@ static void gart_leave_waits_for_the_next_flush(struct kunit *test)
 	expect_rules_kept(test, m);
 }
 
+/* A bridge reads on from memory that lies before the aperture. */
+static void gart_use_of_the_first_line_flushes(struct kunit *test)
+{
+	struct machine *m = make_running(test, 1);
+	unsigned int round;
+
+	KUNIT_ASSERT_EQ(test, 0, gart_start(&m->hw, TABLE_OK));
+	for (round = 0; round < 3; round++) {
+		access(m, 0, 0);
+		KUNIT_EXPECT_EQ(test, 1, map_and_use(m, 0, 1));
+		unmap(m, 0, 1);
+		KUNIT_EXPECT_EQ(test, 0, gart_flush(&m->hw));
+	}
+	KUNIT_EXPECT_EQ(test, 0, map_and_use(m, 16, 1));
+	expect_rules_kept(test, m);
+}
+
+/* A device that uses what it was never given is no danger to others then. */
+static void gart_use_flushes_always(struct kunit *test)
+{
+	struct machine *m = make_running(test, 1);
+
+	m->hw.always = true;
+	access(m, 0, 17);
+	KUNIT_EXPECT_EQ(test, 1, map_and_use(m, 16, 1));
+	KUNIT_EXPECT_EQ(test, 1, map_and_use(m, 32, 1));
+	expect_rules_kept(test, m);
+}
+
 /* What could not be flushed is in the way of later mappings, but of no others. */
 static void gart_use_remembers_what_was_not_flushed(struct kunit *test)
 {
@@ -810,6 +841,8 @@ static struct kunit_case gart_cases[] = {
 	KUNIT_CASE(gart_use_of_fresh_lines_needs_no_flush),
 	KUNIT_CASE(gart_use_of_used_lines_flushes),
 	KUNIT_CASE(gart_use_of_left_lines_flushes),
+	KUNIT_CASE(gart_use_of_the_first_line_flushes),
+	KUNIT_CASE(gart_use_flushes_always),
 	KUNIT_CASE(gart_leave_waits_for_the_next_flush),
 	KUNIT_CASE(gart_use_remembers_what_was_not_flushed),
 	KUNIT_CASE(gart_lines_at_random),
