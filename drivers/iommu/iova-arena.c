@@ -85,6 +85,8 @@
 #define TREE_MAX_FREED		128
 /* And of those flushed, how many are taken in under one hold of the lock. */
 #define TREE_MAX_REAP		16
+/* Gaps across a multiple of 4 GiB that a search passes over. */
+#define TREE_MAX_CROSSED	16
 /* How long an unused arena is kept. */
 #define TRIM_DELAY		HZ
 
@@ -661,16 +663,17 @@ static bool tree_find_from(struct iova_arenas *as, unsigned long from,
 static bool tree_find_high(struct iova_arenas *as,
 			   const struct iova_request *rq, unsigned long *pfn)
 {
-	unsigned long from = as->last32 + 1;
 	unsigned int natural = order_base_2(rq->size + rq->skew);
+	unsigned long from = as->last32 + 1;
+	unsigned int i;
 
-	if (!tree_find_from(as, from, rq, rq->order, pfn))
-		return false;
-	if (!crosses_4g(as, *pfn + rq->skew, rq->size))
-		return true;
-	if (tree_find_from(as, (*pfn | as->last32) + 1, rq, rq->order, pfn) &&
-	    !crosses_4g(as, *pfn + rq->skew, rq->size))
-		return true;
+	for (i = 0; i <= TREE_MAX_CROSSED; i++) {
+		if (!tree_find_from(as, from, rq, rq->order, pfn))
+			return false;
+		if (!crosses_4g(as, *pfn + rq->skew, rq->size))
+			return true;
+		from = (*pfn | as->last32) + 1;
+	}
 	return natural < IOVA_TREE_ORDERS &&
 	       tree_find_from(as, from, rq, max(rq->order, natural), pfn) &&
 	       !crosses_4g(as, *pfn + rq->skew, rq->size);

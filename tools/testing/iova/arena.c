@@ -1010,6 +1010,26 @@ static void turned_pool(void)
 	space_exit(&s);
 }
 
+/* Gaps that lie across multiples of 4 GiB, and one that does not, above them */
+static void crossed(void)
+{
+	struct iova_request rq = { .size = 10, .limit = ULONG_MAX };
+	unsigned long lo;
+
+	for (rq.skew = 0; rq.skew < 3; rq.skew++) {
+		rq.order = rq.skew ? 2 : 0;
+		space_init(&s, 1UL << 24, 1, 0x1180);
+		space_reserve(&s, 1, 0x1f6);
+		for (lo = 0x209; lo < 0x1100; lo += 0x100)
+			space_reserve(&s, lo, lo + 0xed);
+		space_reserve(&s, 0x1109, 0x1123);
+		space_reserve(&s, 0x1130, 0x1180);
+		CHECK(space_alloc(&s, &rq), "skew %lu: there is room", rq.skew);
+		CHECK(s.allocs[0].pfn >= 0x1124, "0x%lx", s.allocs[0].pfn);
+		space_exit(&s);
+	}
+}
+
 /* With tiny pages, an arena has more of them than 16 bits count. */
 static void tiny_pages(void)
 {
@@ -1321,6 +1341,7 @@ const struct test arena_tests[] = {
 	{ "arenas: a pool that is held for good", held_for_good },
 	{ "arenas: a pool that gets one more arena", added_arena },
 	{ "arenas: a pool whose arenas change places", turned_pool },
+	{ "arenas: gaps across multiples of 4 GiB", crossed },
 	{ "arenas: tiny pages", tiny_pages },
 	{ "arenas: flushes to make room", trim_flushes },
 	{ "arenas: allocations of memory fail", no_memory },
