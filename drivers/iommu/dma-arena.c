@@ -283,12 +283,13 @@ static void align_to_lines(struct dma_arena *arena, struct iova_request *rq)
 static bool alloc_lines(struct dma_arena *arena, const struct iova_request *rq,
 			bool hard, unsigned long *pfn)
 {
-	struct iova_request lines = *rq;
 	bool small = !(rq->size >> arena->line);
+	struct iova_request lines;
 
 	if (!arena->line || rq->skew ||
 	    time_before(jiffies, READ_ONCE(arena->crowded)))
 		return false;
+	lines = *rq;
 	align_to_lines(arena, &lines);
 	if (lines.order >= IOVA_TREE_ORDERS)
 		return false;

@@ -1440,7 +1440,6 @@ static bool alloc_in_class(struct iova_arenas *as,
 			   const struct iova_request *rq, unsigned long *pfn)
 {
 	enum iova_class class = class_of(as, rq->limit);
-
 	bool fits = fits_arena(as, rq);
 
 	if (fits && small_alloc(as, class, rq, pfn))

@@ -9,7 +9,6 @@
 
 struct dma_flush;
 struct iova_arenas;
-
 struct iova_look;
 
 /**
