@@ -72,9 +72,9 @@ def behind(words, what, domain="DMA-FQ", roles=(*FIRST, *SECOND), **more):
                 **{"bounce": "no", "known": BEFORE} | more)
 
 
-def errant(words, what, domain, least):
+def errant(words, what, domain, least, **more):
     """A mode in which a card uses an address that it has no more."""
-    return behind(f" {words} rig.errant=edu32", what, domain,
+    return behind(f" {words} rig.errant=edu32", what, domain, **more,
                   says=(r"errant DMA of agent",
                         r"calgary0-phb0: slots are on again"),
                   known_log=ERRANT, events={"tar_write": (least, math.inf)})
@@ -104,6 +104,8 @@ def modes(second_bus, largest):
         "words": behind(f" calgary={largest},bogus iommu.strict=0",
                         "an unknown word",
                         says=(r"calgary: .*'bogus'.*accepted are: 64k",)),
+        "debug": errant("iommu.strict=0", "debug kernel, flushes batched",
+                        "DMA-FQ", 10, slow=True),
     }
 
 
