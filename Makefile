@@ -69,9 +69,10 @@ help:
 	@echo 'make distclean       clean, and remove the cache of downloads'
 	@echo
 	@echo 'MACHINE=<m>,...|all  the machines: q35 (default), masks, dmar, rmrr, groups,'
-	@echo '                     grow, faults, crash, external, iommus, peers,'
-	@echo '                     powernv9, powernv10, powernv8, pseries, kexec, probe,'
-	@echo '                     fence, tces, vfio, hypervisor, chips'
+	@echo '                     grow, faults, crash, external, iommus, peers, guests,'
+	@echo '                     gart, oldgart, calgary, calioc2, powernv9, powernv10,'
+	@echo '                     powernv8, pseries, kexec, probe, fence, tces, vfio,'
+	@echo '                     hypervisor, chips'
 	@echo 'MODE=<mode>,...|all  its modes for make run (default the main one)'
 	@echo 'T=<suite>,...        the suites of make test (default most; T=all, slow, list)'
 	@echo 'ACCEL=auto|kvm|tcg   how QEMU runs the machine (default auto)'

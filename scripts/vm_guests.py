@@ -7,7 +7,7 @@ files it sees, read only.
 
 import dataclasses
 
-from vm_machine import PC, Machine, Mode
+from vm_machine import PC, Machine, Mode, with_caches
 from vm_small import DISK, EDU, NICS, NVME, edu, network
 
 # The kernel's KVM is that for AMD's SVM, which each emulated processor has.
@@ -48,12 +48,12 @@ GUESTS = Machine(
     memory="5G",
     cpus=2,
     board=BOARD,
-    modes={
+    modes=with_caches({
         "lazy": mode("iommu.strict=0", "a guest has devices, else translated",
                      "DMA-FQ"),
         "pt": mode("iommu=pt", "a guest has devices, else pass-through",
                    "identity"),
-    },
+    }),
     disks=("nvme",),
     roles=("nvme", "nic1", "nic32", *CARDS),
     required=(

@@ -407,11 +407,11 @@ PEER = Machine(
     memory="5G",
     cpus=2,
     board=dataclasses.replace(PC, config="q35-p2p"),
-    modes={
+    modes=with_caches({
         "pt": Mode("iommu=pt rig.mib=8", "one card's memory for another",
                    "identity", bounce="no", windows=True,
                    ran=tuple(f"{role}.peer-memory" for role in PEERS)),
-    },
+    }),
     disks=("nvme",),
     roles=("nvme", *PEERS),
     required=(*DISK, *(f"{role}.run" for role in PEERS)),
