@@ -204,10 +204,13 @@ static void like_memory(struct dma_arena *arena,
 			struct iova_request *rq)
 {
 	unsigned long sizes;
+	unsigned int lg2;
 
 	if (like->size >> arena->shift < 2)
 		return;
-	sizes = arena->pgsize_bitmap & GENMASK(__fls(like->size), 0);
+	/* The allocator can align to no more. */
+	lg2 = min(__fls(like->size), arena->shift + IOVA_TREE_ORDERS - 1);
+	sizes = arena->pgsize_bitmap & GENMASK(lg2, 0);
 	for (; sizes; sizes &= ~BIT(__fls(sizes))) {
 		phys_addr_t page = BIT(__fls(sizes));
 

@@ -424,6 +424,26 @@ static void mappings_have_lines_of_their_own(struct kunit *test)
 	}
 }
 
+/* More alignment than the allocator has is no reason to have none. */
+static void huge_mappings_are_congruent_as_well(struct kunit *test)
+{
+	struct dma_arena_like like = {
+		.phys = 3ULL * SZ_32G + SZ_2M,
+		.size = 3ULL * SZ_32G,
+	};
+	struct da_test *da = test->priv;
+	dma_addr_t iova;
+
+	da_arena(test, GENMASK(38, 12));
+	/* It is not the first one of its space, which is aligned by luck. */
+	dma_arena_alloc(da->arena, da->dev, SZ_32G + SZ_4K, DA_LIMIT, NULL,
+			true);
+	iova = dma_arena_alloc(da->arena, da->dev, like.size, DA_LIMIT, &like,
+			       true);
+	KUNIT_ASSERT_NE(test, iova, 0);
+	KUNIT_EXPECT_EQ(test, (iova - like.phys) % SZ_4G, 0);
+}
+
 static int da_init(struct kunit *test)
 {
 	struct da_test *da = kunit_kzalloc(test, sizeof(*da), GFP_KERNEL);
@@ -441,6 +461,7 @@ static int da_init(struct kunit *test)
 static struct kunit_case da_cases[] = {
 	KUNIT_CASE(buffers_need_the_fewest_entries),
 	KUNIT_CASE(elements_need_the_fewest_entries),
+	KUNIT_CASE(huge_mappings_are_congruent_as_well),
 	KUNIT_CASE(coherent_memory_is_aligned_to_its_size),
 	KUNIT_CASE(boundaries_are_kept),
 	KUNIT_CASE(mappings_have_lines_of_their_own),
