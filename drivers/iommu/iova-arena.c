@@ -70,7 +70,10 @@
 #define LOOK_MAX_SPINS		2048
 /* Arenas that debugfs shows under one hold of their pool's lock. */
 #define SHOW_BATCH		16
-/* Arenas that a pool fills before it flushes for less than a batch. */
+/*
+ * Arenas that a pool fills before it flushes for less than a batch; fewer where
+ * they would not be enough for all CPUs.
+ */
 #define POOL_MIN_ARENAS		8
 #define POOL_MAX_ARENAS		64
 /* Arenas that are trimmed under one hold of their pool's lock. */
@@ -172,7 +175,7 @@ struct iova_cpu {
  * @cpus: pools of each CPU
  * @flush: flushes in lazy mode, NULL in strict mode
  * @batch: allocations of a CPU between its flushes
- * @max_pool: arenas that it fills if there are fewer
+ * @max_pool: arenas that it fills if there are fewer, its share below 4 GiB
  * @start: first page of the space
  * @end: last page of the space
  * @last32: last page below 4 GiB
@@ -1150,6 +1153,16 @@ static bool pool_alloc_near(struct iova_arenas *as, struct iova_pool *pool,
 	return false;
 }
 
+/* One more arena would be one that another CPU may need, or there is none. */
+static bool pool_has_share(struct iova_arenas *as, struct iova_pool *pool,
+			   enum iova_class class)
+{
+	if (class == IOVA_HIGH)
+		return pool->nr[class] >= max(as->max_pool, POOL_MIN_ARENAS);
+	return pool->nr[class] >= as->max_pool ||
+	       READ_ONCE(as->nr_limited) >= as->max_limited;
+}
+
 /*
  * Rather flush and use the same addresses again, which the CPU and the IOMMU
  * have in their caches, than spread over more of them. A flush must be worth
@@ -1166,7 +1179,7 @@ static bool pool_should_flush(struct iova_arenas *as, struct iova_pool *pool,
 		waiting *= max((1UL << rq->order) / rq->size, 1UL);
 	if (waiting < (pool->nr[class] << as->order) / 4 || !waiting)
 		return false;
-	return pool->allocs >= as->batch || pool->nr[class] >= as->max_pool;
+	return pool->allocs >= as->batch || pool_has_share(as, pool, class);
 }
 
 /* One more arena for a pool of this CPU, and the first allocation from it. */
@@ -1228,10 +1241,10 @@ static bool pool_steal_near(struct iova_arenas *as, struct iova_pool *pool,
 static bool steal_near(struct iova_arenas *as, const struct iova_request *rq,
 		       unsigned long *pfn)
 {
+	int cpu, own = raw_smp_processor_id();
 	unsigned int i;
-	int cpu;
 
-	for_each_possible_cpu(cpu) {
+	for_each_possible_cpu_wrap(cpu, own + 1) {
 		struct iova_cpu *other = per_cpu_ptr(as->cpus, cpu);
 
 		for (i = 0; i < CPU_POOLS; i++) {
@@ -1242,14 +1255,17 @@ static bool steal_near(struct iova_arenas *as, const struct iova_request *rq,
 	return false;
 }
 
-/* From the pools of all CPUs, those of this one included: it may have moved. */
+/*
+ * From the pools of all CPUs, those of this one last: it may have moved. Not all
+ * begin with the same one, whose own allocations they would hinder.
+ */
 static bool steal(struct iova_arenas *as, enum iova_class class,
 		  const struct iova_request *rq, unsigned long *pfn)
 {
+	int cpu, own = raw_smp_processor_id();
 	unsigned int i, seen = 0;
-	int cpu;
 
-	for_each_possible_cpu(cpu) {
+	for_each_possible_cpu_wrap(cpu, own + 1) {
 		struct iova_cpu *other = per_cpu_ptr(as->cpus, cpu);
 
 		for (i = 0; i < CPU_POOLS; i++) {
@@ -1727,6 +1743,7 @@ static void pools_init(struct iova_cpu *cpu)
 static void arenas_set_sizes(struct iova_arenas *as)
 {
 	unsigned long pages = min(as->end, as->last32) - as->start + 1;
+	unsigned long share;
 
 	if (as->start > as->last32)
 		pages = as->end - as->start + 1;
@@ -1735,8 +1752,9 @@ static void arenas_set_sizes(struct iova_arenas *as)
 						     NEAR_PLACES)));
 	as->small = 1U << (as->order - ARENA_SMALL_SHIFT);
 	as->max_limited = (pages >> as->order) / 4 * 3;
-	as->max_pool = clamp(as->max_limited / 2 / num_possible_cpus(),
-			     POOL_MIN_ARENAS, POOL_MAX_ARENAS);
+	share = max(as->max_limited / num_online_cpus(), 1);
+	as->max_pool = clamp(share / 2, min(share, POOL_MIN_ARENAS),
+			     POOL_MAX_ARENAS);
 }
 
 /**

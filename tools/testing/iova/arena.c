@@ -1185,13 +1185,14 @@ static void idle_lazy(void)
 	idle(true);
 }
 
-/* One mapping on each CPU costs one arena on each, no more. */
-static void little_use(void)
+/* One mapping on each CPU that is at work costs one arena on each, no more. */
+static void little_use_of(int cpus)
 {
 	struct iova_request rq = { .size = 1, .limit = 0xfffff };
 	struct iova_arena_stats stats;
 	unsigned int i;
 
+	shim_nr_cpus = cpus;
 	space_init(&s, SZ_4K, 1, 1UL << 21);
 	iova_arenas_get_stats(s.as, &stats);
 	CHECK(!stats.arenas, "%lu arenas before any use", stats.arenas);
@@ -1203,6 +1204,122 @@ static void little_use(void)
 	iova_arenas_get_stats(s.as, &stats);
 	CHECK(stats.created == 2, "%lu arenas", stats.created);
 	space_exit(&s);
+	shim_nr_cpus = SHIM_CPUS;
+}
+
+static void little_use(void)
+{
+	little_use_of(SHIM_CPUS);
+	little_use_of(4096);
+}
+
+/*
+ * CPUs have large mappings, a few at a time, below 4 GiB, @turns in a row. They
+ * share the arenas there: nobody goes without, or to the others' arenas, and
+ * there is about one flush for an arena that somebody has filled, at most.
+ */
+static void share_arenas(int first, int cpus, unsigned long turns)
+{
+	struct iova_request rq = { .size = 256, .limit = 0xfffff };
+	unsigned long i, filled, nr = s.nr, live = nr + 2UL * cpus;
+	struct iova_arena_stats stats;
+
+	for (i = 0; i < 400UL * cpus; i++) {
+		shim_cpu = first + i / turns % cpus;
+		CHECK(space_alloc(&s, &rq), "%d CPUs, request %lu", cpus, i);
+		if (s.nr > live)
+			space_free(&s, nr);
+	}
+	space_check(&s);
+	iova_arenas_get_stats(s.as, &stats);
+	CHECK(!stats.steals, "%d CPUs: %lu stolen", cpus, stats.steals);
+	CHECK(!stats.ranges, "%d CPUs: %lu ranges of the tree", cpus,
+	      stats.ranges);
+	filled = (i * rq.size) >> arenas_order(s.as);
+	CHECK(s.begun <= filled / 3 * 4, "%d CPUs: %u flushes for %lu arenas",
+	      cpus, s.begun, filled);
+}
+
+static void many_cpus(void)
+{
+	static const struct {
+		int cpus;
+		unsigned long turns;
+	} works[] = { { 16, 1 }, { 64, 1 }, { 180, 1 }, { 64, 400 } };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(works); i++) {
+		shim_nr_cpus = works[i].cpus;
+		space_init(&s, SZ_4K, 1, 1UL << 21);
+		space_defer(&s, 1024);
+		share_arenas(0, works[i].cpus, works[i].turns);
+		space_exit(&s);
+	}
+	shim_nr_cpus = SHIM_CPUS;
+	shim_cpu = 0;
+}
+
+/* Where one CPU has most of the arenas in use, the others share the rest. */
+static void greedy_cpu(void)
+{
+	struct iova_request rq = { .size = 256, .limit = 0xfffff };
+	unsigned long i;
+
+	shim_nr_cpus = 16;
+	space_init(&s, SZ_4K, 1, 1UL << 21);
+	space_defer(&s, 1024);
+	shim_cpu = 0;
+	for (i = 0; i < 16 * 150; i++)
+		CHECK(space_alloc(&s, &rq), "request %lu", i);
+	share_arenas(1, 15, 1);
+	space_exit(&s);
+	shim_nr_cpus = SHIM_CPUS;
+	shim_cpu = 0;
+}
+
+/* Who has no arena looks at those of the CPUs that come next. */
+static void next_cpus(void)
+{
+	struct iova_request rq = { .size = 256, .limit = 0xfffff };
+	struct iova_arena_stats stats;
+	unsigned long n = 0;
+
+	shim_nr_cpus = 16;
+	space_init(&s, SZ_4K, 1, 0xfffff);
+	shim_cpu = 12;
+	while (space_alloc(&s, &rq))
+		n++;
+	while (s.nr > n / 2)
+		space_free(&s, 0);
+	shim_cpu = 10;
+	CHECK(space_alloc(&s, &rq), "allocation");
+	iova_arenas_get_stats(s.as, &stats);
+	CHECK(stats.steals == 1, "%lu stolen", stats.steals);
+	space_exit(&s);
+	shim_nr_cpus = SHIM_CPUS;
+	shim_cpu = 0;
+}
+
+/* More CPUs than arenas: all of them find room, if they must. */
+static void too_many_cpus(void)
+{
+	struct iova_request rq = { .size = 64, .limit = 0xfffff,
+				   .hard = true };
+	unsigned long i;
+
+	shim_nr_cpus = 4096;
+	space_init(&s, SZ_4K, 1, 0xfffff);
+	space_defer(&s, 256);
+	for (i = 0; i < 3UL * 4096; i++) {
+		shim_cpu = i % 4096;
+		CHECK(space_alloc(&s, &rq), "request %lu", i);
+		if (s.nr > 4096)
+			space_free(&s, 0);
+	}
+	space_check(&s);
+	space_exit(&s);
+	shim_nr_cpus = SHIM_CPUS;
+	shim_cpu = 0;
 }
 
 /* Arenas far from each other: each hears of what is given back to it. */
@@ -1349,6 +1466,10 @@ const struct test arena_tests[] = {
 	{ "arenas: an idle space, strict", idle_strict },
 	{ "arenas: an idle space, lazy", idle_lazy },
 	{ "arenas: little use needs few arenas", little_use },
+	{ "arenas: many CPUs", many_cpus },
+	{ "arenas: more CPUs than arenas", too_many_cpus },
+	{ "arenas: much use on one CPU of many", greedy_cpu },
+	{ "arenas: many CPUs, the next one's arenas", next_cpus },
 	{ "arenas: far from each other", far_apart },
 	{ "arenas: interrupts, strict", interrupts_strict },
 	{ "arenas: interrupts, lazy", interrupts_lazy },

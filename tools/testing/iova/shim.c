@@ -170,6 +170,7 @@ void kfree(void *p)
  */
 
 __thread int shim_cpu;
+int shim_nr_cpus = SHIM_CPUS;
 
 static int (*shim_dead)(unsigned int cpu, struct hlist_node *node);
 static struct hlist_head shim_instances;

@@ -225,16 +225,20 @@ static inline void shim_auto_kfree(void *p)
 #define __free(how) __attribute__((cleanup(shim_auto_##how)))
 #define no_free_ptr(p) ({ typeof(p) _kept = (p); (p) = NULL; _kept; })
 
-/* Per-CPU data */
+/* Per-CPU data; tests may change the number of CPUs between two spaces. */
 extern __thread int shim_cpu;
+extern int shim_nr_cpus;
 
-#define alloc_percpu(type) ((type *)shim_alloc(SHIM_CPUS * sizeof(type), 0))
+#define alloc_percpu(type) ((type *)shim_alloc(shim_nr_cpus * sizeof(type), 0))
 #define free_percpu(p) kfree(p)
 #define per_cpu_ptr(p, cpu) (&(p)[cpu])
 #define raw_cpu_ptr(p) per_cpu_ptr(p, shim_cpu)
 #define raw_smp_processor_id() shim_cpu
-#define num_possible_cpus() SHIM_CPUS
-#define for_each_possible_cpu(cpu) for (cpu = 0; cpu < SHIM_CPUS; cpu++)
+#define num_online_cpus() shim_nr_cpus
+#define for_each_possible_cpu(cpu) for (cpu = 0; cpu < shim_nr_cpus; cpu++)
+#define for_each_possible_cpu_wrap(cpu, start)				\
+	for (int _n = 0; _n < shim_nr_cpus &&			\
+	     (cpu = ((start) + _n) % shim_nr_cpus, true); _n++)
 
 enum cpuhp_state {
 	CPUHP_INVALID = -1,
