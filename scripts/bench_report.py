@@ -46,10 +46,11 @@ def side_of(rows):
              "worst_call_ns": max(r["worst_ns"] for r in rows)}
     if unmaps:
         found["flushes_per_million"] = flushes * 1e6 / unmaps
-        found["domain_flushes_per_million"] = (
-            sum(r["all"] for r in rows) * 1e6 / unmaps)
-        found["pages_per_million"] = (sum(r["pages"] for r in rows)
-                                      * 1e6 / unmaps)
+        for name, count in (("domain_flushes", "all"),
+                            ("ranged_flushes", "ranged"),
+                            ("pages", "pages")):
+            found[f"{name}_per_million"] = (sum(r[count] for r in rows)
+                                            * 1e6 / unmaps)
     return found
 
 
@@ -164,6 +165,27 @@ def table(found, sides):
         "pair cost under\nUser-mode Linux, which no change here affects")
 
 
+def flushed(found, sides):
+    """What was flushed, of the works that unmap."""
+    kinds = ("domain_flushes", "ranged_flushes", "pages")
+    lines = []
+    for rec in found:
+        cells = [rec.get(side, {}).get(f"{kind}_per_million")
+                 for side in sides for kind in kinds]
+        if any(cell is not None for cell in cells):
+            lines.append(f"{rec['work']:32}" + "".join(
+                f"{shown(cell):>{width}}"
+                for cell, width in zip(cells, 2 * (12, 10, 11))))
+    if not lines:
+        return
+    say("\nper million unmaps: flushes of the whole domain, flushes of a "
+        "range, pages in these ranges\n" + " " * 32 + "".join(
+            f"{side + ': domain':>12}{'ranges':>10}{'pages':>11}"
+            for side in sides))
+    for line in lines:
+        say(line)
+
+
 def sweep(found, sides):
     """What the works about sizes say, one line for each size."""
     sweeps = {}
@@ -265,6 +287,7 @@ def report(samples, sides, path):
     """Table, JSON file and plots; their names begin with @path."""
     found = records(samples, sides)
     table(found, sides)
+    flushed(found, sides)
     sweep(found, sides)
     for work, reason in samples.skipped.items():
         say(f"skipped: {work}, {reason}")

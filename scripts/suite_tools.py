@@ -39,6 +39,8 @@ def suite(done):
             ("refresh writes edits back", refresh),
             ("make clean keeps files that are not ours", clean),
             ("make bench of some works keeps the results of all", bench_part),
+            ("make bench tells flushes of a domain from those of ranges",
+             bench_flushes),
             ("the judge of a boot notices what it should", judge),
             ("lists of what stock fails excuse nothing else", excused),
             *suite_ahead.TESTS, *suite_emulator.TESTS):
@@ -386,6 +388,30 @@ def bench_part():
     right = {"bench.json": ["all", "windows"], "bench-part.json": ["windows"],
              "bench-trees.json": ["all"], "bench-trees-part.json": ["map-4k"]}
     return None if found == right else f"{found}"
+
+
+def bench_flushes():
+    """The second table, and what JSON has of it."""
+    module = module_of("bench")
+    rows = module.bench_report.derived("map", "ns", [("stock", 2), ("new", 1)])
+    rows[0] |= {"unmaps": 2e6, "all": 7000}
+    rows[1] |= {"unmaps": 5e5, "ranged": 500, "pages": 8000}
+    samples = module.bench_run.Samples()
+    samples.rows = rows + module.bench_report.derived("other", "ns",
+                                                      [("new", 1)])
+    found = module.bench_report.records(samples, ("stock", "new"))
+    kinds = ("flushes", "domain_flushes", "ranged_flushes", "pages")
+    figures = [[found[0][side][f"{kind}_per_million"] for kind in kinds]
+               for side in ("stock", "new")]
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        module.bench_report.flushed(found, ("stock", "new"))
+    lines = out.getvalue().splitlines()
+    right = ["map", "3,500", "0.00", "0.00", "0.00", "1,000", "16,000"]
+    if figures != [[3500, 3500, 0, 0], [1000, 0, 1000, 16000]]:
+        return f"{figures}"
+    if lines[-1].split() != right or max(map(len, lines)) > 100:
+        return out.getvalue()
+    return None
 
 
 def excused():
