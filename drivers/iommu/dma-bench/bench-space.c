@@ -18,25 +18,6 @@
 
 #include "bench.h"
 
-/* Run @fn on a CPU of its own, as the steps of loops are */
-static int on_cpu(const struct bench_work *work,
-		  int (*fn)(struct bench_thread *t), void *data)
-{
-	struct bench_pass *pass;
-	int ret;
-
-	pass = kzalloc_obj(*pass);
-	if (!pass)
-		return -ENOMEM;
-	pass->cpus = 1;
-	pass->thread[0].work = work;
-	pass->thread[0].run = fn;
-	pass->thread[0].data = data;
-	ret = bench_pass_run(pass);
-	kfree(pass);
-	return ret;
-}
-
 /*
  * Ageing: a network card, a disk and a GPU share a domain
  *
@@ -207,7 +188,7 @@ static int aged_turn(const struct bench_work *work, enum bench_side which,
 	int ret;
 
 	soft_iommu_read_counts(side->dev, &before);
-	ret = on_cpu(work, aged_run, side);
+	ret = bench_on_cpu(work, aged_run, side);
 	if (ret)
 		return ret;
 	soft_iommu_read_counts(side->dev, &record->counts);
@@ -236,7 +217,7 @@ static int aged_init_side(const struct bench_work *work, enum bench_side which,
 	side->dev = bench_device(work, which, 64, NULL);
 	if (IS_ERR(side->dev))
 		return PTR_ERR(side->dev);
-	return on_cpu(work, aged_start, side);
+	return bench_on_cpu(work, aged_start, side);
 }
 
 static void aged_exit_side(struct aged_side *side)
@@ -308,7 +289,7 @@ static int aged_fit_time(const struct bench_work *work)
 		if (!bench_has_side(i))
 			continue;
 		ops = aged->side[i].nr_samples * AGED_CHUNK;
-		ret = on_cpu(work, aged_run, &aged->side[i]);
+		ret = bench_on_cpu(work, aged_run, &aged->side[i]);
 	}
 	ops = div64_u64(ops * bench_aged_seconds * NSEC_PER_SEC,
 			ktime_get_ns() - begin);
@@ -468,7 +449,7 @@ static int space_turn(const struct bench_work *work, enum bench_side which,
 
 	side->worst_ns = 0;
 	side->ops = 0;
-	ret = on_cpu(work, space->run, side);
+	ret = bench_on_cpu(work, space->run, side);
 	record->worst_ns = side->worst_ns;
 	record->value = side->worst_ns * 1000;
 	record->ops = side->ops;
@@ -487,7 +468,7 @@ static int space_init_side(const struct bench_work *work,
 	side->dev = bench_device(work, which, 32, NULL);
 	if (IS_ERR(side->dev))
 		return PTR_ERR(side->dev);
-	return on_cpu(work, fill, side);
+	return bench_on_cpu(work, fill, side);
 }
 
 static void space_exit_side(struct space_side *side)
@@ -519,7 +500,7 @@ static int space_life(const struct bench_work *work, unsigned int turns,
 	/* The first call that fails does what later ones need not repeat. */
 	for (i = 0; i < BENCH_SIDES && !ret && run != space_first; i++)
 		if (bench_has_side(i))
-			ret = on_cpu(work, space_first, &space->side[i]);
+			ret = bench_on_cpu(work, space_first, &space->side[i]);
 	if (!ret)
 		ret = bench_turns(work, turns, space_turn, space);
 	for (i = 0; i < BENCH_SIDES; i++)

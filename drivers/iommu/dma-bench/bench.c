@@ -113,6 +113,7 @@ static struct soft_iommu_config bench_config(const struct bench_work *work,
 	struct soft_iommu_config config = {
 		.mode = work->strict ? SOFT_IOMMU_STRICT : SOFT_IOMMU_LAZY,
 		.flush_ns = work->flush_ns,
+		.iotlb_lg2 = work->iotlb_lg2,
 		.serial = !work->both_parallel &&
 			  listed(serial, side_names[side]),
 		.stock = side == BENCH_STOCK && !work->windows,
@@ -217,6 +218,32 @@ int bench_pass_run(struct bench_pass *pass)
 	return ret;
 }
 
+/**
+ * bench_on_cpu - run a function on a CPU of its own, as the steps of loops are
+ * @work: the work
+ * @fn: the function
+ * @data: what it finds in &bench_thread.data
+ *
+ * Return: 0 or the error of @fn
+ */
+int bench_on_cpu(const struct bench_work *work,
+		 int (*fn)(struct bench_thread *t), void *data)
+{
+	struct bench_pass *pass;
+	int ret;
+
+	pass = kzalloc_obj(*pass);
+	if (!pass)
+		return -ENOMEM;
+	pass->cpus = 1;
+	pass->thread[0].work = work;
+	pass->thread[0].run = fn;
+	pass->thread[0].data = data;
+	ret = bench_pass_run(pass);
+	kfree(pass);
+	return ret;
+}
+
 void bench_print(const struct bench_work *work, enum bench_side side,
 		 unsigned int round, const struct bench_record *r)
 {
@@ -315,6 +342,7 @@ static int __init bench_init(void)
 		seed, serial);
 	ret = bench_works(bench_loops);
 	ret = bench_works(bench_spaces) ?: ret;
+	ret = bench_works(bench_iotlbs) ?: ret;
 	pr_info("end error=%d\n", ret);
 	__free_pages(bench_pages, get_order(BENCH_BUFFER));
 	if (poweroff)

@@ -95,6 +95,7 @@ struct bench_record {
  * @cpus: how many CPUs do it at once
  * @divide: run that many times less rounds than asked for
  * @flush_ns: what a flush costs
+ * @iotlb_lg2: the IOTLB is modelled, with that many slots as a power of two
  * @strict: not lazy
  * @both_parallel: the software IOMMU of neither side holds a lock
  * @mixed: a second device with a 32-bit mask shares the domain
@@ -112,6 +113,7 @@ struct bench_work {
 	unsigned int cpus;
 	unsigned int divide;
 	unsigned int flush_ns;
+	unsigned int iotlb_lg2;
 	bool strict;
 	bool both_parallel;
 	bool mixed;
@@ -120,6 +122,7 @@ struct bench_work {
 
 extern const struct bench_work bench_loops[];
 extern const struct bench_work bench_spaces[];
+extern const struct bench_work bench_iotlbs[];
 
 /* One round of one side; @data is for the caller of bench_turns() */
 typedef int (*bench_fn)(const struct bench_work *work, enum bench_side side,
@@ -138,6 +141,8 @@ struct device *bench_device_mode(const struct bench_work *work,
 				 enum bench_side side,
 				 enum soft_iommu_mode mode);
 int bench_pass_run(struct bench_pass *pass);
+int bench_on_cpu(const struct bench_work *work,
+		 int (*fn)(struct bench_thread *t), void *data);
 int bench_turns(const struct bench_work *work, unsigned int rounds,
 		bench_fn fn, void *data);
 void bench_print(const struct bench_work *work, enum bench_side side,
