@@ -14,6 +14,7 @@
 #include <linux/delay.h>
 #include <linux/dma-mapping.h>
 #include <linux/iommu.h>
+#include <linux/irqflags.h>
 #include <linux/jiffies.h>
 #include <linux/kthread.h>
 #include <linux/prandom.h>
@@ -22,6 +23,12 @@
 
 #include "soft-iommu.h"
 
+#define SD_IOTLB_LG2	8
+/* Time enough for flushes that were put off, which is at most 10 ms */
+#define SD_PATIENCE	(2 * HZ)
+/* A device of so few bits has used up its space after so many leaks */
+#define SD_FEW_BITS	24
+#define SD_MANY		(2 * BIT(SD_FEW_BITS) / SZ_4K)
 /* Physical addresses that have no memory; nobody gets there */
 #define SD_PHYS		BIT_ULL(40)
 #define SD_ROUNDS	200
@@ -434,6 +441,254 @@ static void mapping_flushes_once(struct kunit *test)
 }
 
 /**
+ * struct sd_iova - how dma_iova_try_alloc() and dma_iova_link() are called
+ * @offset: where in its first page the memory begins
+ * @size: bytes that are allocated
+ * @linked: bytes that are linked, from the start
+ * @pages: pages in @linked
+ */
+struct sd_iova {
+	size_t offset;
+	size_t size;
+	size_t linked;
+	unsigned int pages;
+};
+
+/* Of all, eight pages are allocated. */
+static const struct sd_iova sd_iovas[] = {
+	{ 0, 8 * SZ_4K, 3 * SZ_4K, 3 },
+	{ 0, 8 * SZ_4K, 8 * SZ_4K, 8 },
+	{ 512, 7 * SZ_4K + 100, 2 * SZ_4K + 100, 3 },
+	/* No more than a page, but parts of two */
+	{ SZ_4K - 512, 7 * SZ_4K, SZ_4K, 2 },
+};
+
+static void sd_iova_link(struct kunit *test, const struct sd_iova *iova,
+			 struct dma_iova_state *state)
+{
+	struct sd_test *sd = test->priv;
+	phys_addr_t phys = page_to_phys(sd->block) + iova->offset;
+
+	KUNIT_ASSERT_TRUE(test, dma_iova_try_alloc(sd->dev, state, phys,
+						   iova->size));
+	KUNIT_EXPECT_EQ(test, state->addr & (SZ_4K - 1), iova->offset);
+	if (!iova->linked)
+		return;
+	KUNIT_ASSERT_EQ(test, 0, dma_iova_link(sd->dev, state, phys, 0,
+					       iova->linked, DMA_BIDIRECTIONAL,
+					       0));
+	KUNIT_ASSERT_EQ(test, 0, dma_iova_sync(sd->dev, state, 0,
+					       iova->linked));
+}
+
+/* The device uses all that is linked, and finds nothing behind it. */
+static void sd_iova_use(struct kunit *test, const struct sd_iova *iova,
+			const struct dma_iova_state *state)
+{
+	u64 addr = state->addr - iova->offset;
+	struct sd_test *sd = test->priv;
+	phys_addr_t phys = 0;
+	unsigned int i;
+
+	for (i = 0; i < iova->pages; i++) {
+		KUNIT_EXPECT_EQ(test, 0, soft_iommu_access(sd->dev,
+							   addr + i * SZ_4K,
+							   &phys));
+		KUNIT_EXPECT_EQ(test, phys,
+				page_to_phys(sd->block) + i * SZ_4K);
+	}
+	sd_expect_ends(test, addr, iova->pages * SZ_4K);
+}
+
+/* How many pages of a range does the device reach? */
+static unsigned int sd_iova_reached(struct sd_test *sd,
+				    const struct sd_iova *iova, u64 addr)
+{
+	unsigned int i, reached = 0;
+	phys_addr_t phys;
+
+	addr -= iova->offset;
+	for (i = 0; i < iova->pages; i++)
+		if (soft_iommu_access(sd->dev, addr + i * SZ_4K, &phys) >= 0)
+			reached++;
+	return reached;
+}
+
+static void sd_iova_destroy_in_strict(struct kunit *test,
+				      const struct sd_iova *iova)
+{
+	struct sd_test *sd = test->priv;
+	struct soft_iommu_counts before, after;
+	struct dma_iova_state state;
+
+	sd_iova_link(test, iova, &state);
+	sd_iova_use(test, iova, &state);
+	soft_iommu_read_counts(sd->dev, &before);
+	dma_iova_destroy(sd->dev, &state, iova->linked, DMA_BIDIRECTIONAL, 0);
+	KUNIT_EXPECT_EQ(test, 0, sd_iova_reached(sd, iova, state.addr));
+	soft_iommu_read_counts(sd->dev, &after);
+	KUNIT_EXPECT_EQ(test, after.ranged, before.ranged + 1);
+	KUNIT_EXPECT_EQ(test, after.pages, before.pages + iova->pages);
+	KUNIT_EXPECT_EQ(test, after.all, before.all);
+	sd_expect_nothing(test, state.addr - iova->offset, 8 * SZ_4K);
+}
+
+static void strict_iovas_are_flushed_once(struct kunit *test)
+{
+	const struct soft_iommu_config config = { .iotlb_lg2 = SD_IOTLB_LG2 };
+	int i;
+
+	sd_device(test, &config);
+	for (i = 0; i < ARRAY_SIZE(sd_iovas); i++)
+		sd_iova_destroy_in_strict(test, &sd_iovas[i]);
+}
+
+/* The flush is by a timer of this CPU, which cannot run meanwhile. */
+static void sd_iova_destroy_in_lazy(struct kunit *test,
+				    const struct sd_iova *iova)
+{
+	struct sd_test *sd = test->priv;
+	struct soft_iommu_counts before, after;
+	struct dma_iova_state state;
+	unsigned long flags, end;
+	unsigned int reached;
+
+	sd_iova_link(test, iova, &state);
+	sd_iova_use(test, iova, &state);
+	local_irq_save(flags);
+	soft_iommu_read_counts(sd->dev, &before);
+	dma_iova_destroy(sd->dev, &state, iova->linked, DMA_BIDIRECTIONAL, 0);
+	reached = sd_iova_reached(sd, iova, state.addr);
+	soft_iommu_read_counts(sd->dev, &after);
+	local_irq_restore(flags);
+
+	KUNIT_EXPECT_EQ(test, reached, iova->pages);
+	KUNIT_EXPECT_EQ(test, after.ranged, before.ranged);
+	KUNIT_EXPECT_EQ(test, after.all, before.all);
+	sd_expect_nothing(test, state.addr - iova->offset, 8 * SZ_4K);
+
+	end = jiffies + SD_PATIENCE;
+	while (sd_iova_reached(sd, iova, state.addr) &&
+	       time_before(jiffies, end))
+		cond_resched();
+	KUNIT_EXPECT_EQ(test, 0, sd_iova_reached(sd, iova, state.addr));
+	soft_iommu_read_counts(sd->dev, &after);
+	KUNIT_EXPECT_EQ(test, after.ranged, before.ranged);
+	KUNIT_EXPECT_EQ(test, after.all, before.all + 1);
+}
+
+static void lazy_iovas_are_not_flushed_at_once(struct kunit *test)
+{
+	const struct soft_iommu_config config = {
+		.mode = SOFT_IOMMU_LAZY,
+		.iotlb_lg2 = SD_IOTLB_LG2,
+	};
+	int i;
+
+	/* The caches over the tree flush at once. */
+	if (!IS_ENABLED(CONFIG_IOMMU_IOVA_ARENA))
+		kunit_skip(test, "without arenas");
+	sd_device(test, &config);
+	for (i = 0; i < ARRAY_SIZE(sd_iovas); i++)
+		sd_iova_destroy_in_lazy(test, &sd_iovas[i]);
+}
+
+/* However little of it was linked, or nothing, all of it comes back. */
+static void sd_iova_use_up(struct kunit *test, enum soft_iommu_mode mode)
+{
+	const struct soft_iommu_config config = {
+		.mode = mode,
+		.dma_bits = SD_FEW_BITS,
+	};
+	struct sd_test *sd = test->priv;
+	struct dma_iova_state state;
+	struct sd_iova iova;
+	unsigned int i;
+
+	sd_device(test, &config);
+	for (i = 0; i < SD_MANY; i++) {
+		iova = sd_iovas[i % ARRAY_SIZE(sd_iovas)];
+		if (i % 8 >= 4)
+			iova.linked = 0;
+		sd_iova_link(test, &iova, &state);
+		dma_iova_destroy(sd->dev, &state, iova.linked,
+				 DMA_BIDIRECTIONAL, 0);
+		cond_resched();
+	}
+}
+
+static void no_iovas_are_lost(struct kunit *test)
+{
+	sd_iova_use_up(test, SOFT_IOMMU_STRICT);
+	sd_iova_use_up(test, SOFT_IOMMU_LAZY);
+}
+
+/* A page is replaced by another one while its neighbours stay. */
+static void sd_iova_replace(struct kunit *test, enum soft_iommu_mode mode)
+{
+	const struct soft_iommu_config config = {
+		.mode = mode,
+		.iotlb_lg2 = SD_IOTLB_LG2,
+	};
+	const struct sd_iova *iova = &sd_iovas[0];
+	struct sd_test *sd = test->priv;
+	phys_addr_t other = page_to_phys(sd->block) + SZ_1M, phys = 0;
+	struct soft_iommu_counts counts;
+	struct dma_iova_state state;
+
+	sd_device(test, &config);
+	sd_iova_link(test, iova, &state);
+	sd_iova_use(test, iova, &state);
+	dma_iova_unlink(sd->dev, &state, SZ_4K, SZ_4K, DMA_BIDIRECTIONAL, 0);
+	KUNIT_EXPECT_EQ(test, -EFAULT,
+			soft_iommu_access(sd->dev, state.addr + SZ_4K, &phys));
+	soft_iommu_read_counts(sd->dev, &counts);
+	KUNIT_EXPECT_EQ(test, counts.ranged, 1);
+	KUNIT_EXPECT_EQ(test, counts.pages, 1);
+	KUNIT_EXPECT_EQ(test, counts.all, 0);
+
+	KUNIT_EXPECT_EQ(test, 0, dma_iova_link(sd->dev, &state, other, SZ_4K,
+					       SZ_4K, DMA_BIDIRECTIONAL, 0));
+	KUNIT_EXPECT_EQ(test, 0, dma_iova_sync(sd->dev, &state, SZ_4K, SZ_4K));
+	KUNIT_EXPECT_EQ(test, 0, soft_iommu_access(sd->dev, state.addr + SZ_4K,
+						   &phys));
+	KUNIT_EXPECT_EQ(test, phys, other);
+	KUNIT_EXPECT_EQ(test, 1, soft_iommu_access(sd->dev, state.addr, &phys));
+	dma_iova_destroy(sd->dev, &state, iova->linked, DMA_BIDIRECTIONAL, 0);
+}
+
+static void iovas_can_be_linked_again(struct kunit *test)
+{
+	sd_iova_replace(test, SOFT_IOMMU_STRICT);
+	sd_iova_replace(test, SOFT_IOMMU_LAZY);
+}
+
+/* Where absent entries are cached: for all links together, by dma_iova_sync() */
+static void links_are_flushed_by_sync(struct kunit *test)
+{
+	const struct soft_iommu_config config = { .caching = true };
+	struct sd_test *sd = test->priv;
+	phys_addr_t phys = page_to_phys(sd->block);
+	struct soft_iommu_counts counts;
+	struct dma_iova_state state;
+	size_t pos;
+
+	sd_device(test, &config);
+	KUNIT_ASSERT_TRUE(test, dma_iova_try_alloc(sd->dev, &state, phys,
+						   8 * SZ_4K));
+	for (pos = 0; pos < 4 * SZ_4K; pos += SZ_4K)
+		KUNIT_EXPECT_EQ(test, 0, dma_iova_link(sd->dev, &state, phys,
+						       pos, SZ_4K,
+						       DMA_TO_DEVICE, 0));
+	soft_iommu_read_counts(sd->dev, &counts);
+	KUNIT_EXPECT_EQ(test, counts.maps, 0);
+	KUNIT_EXPECT_EQ(test, 0, dma_iova_sync(sd->dev, &state, 0, pos));
+	soft_iommu_read_counts(sd->dev, &counts);
+	KUNIT_EXPECT_EQ(test, counts.maps, 1);
+	dma_iova_destroy(sd->dev, &state, pos, DMA_TO_DEVICE, 0);
+}
+
+/**
  * struct sd_race - two CPUs that map and unmap for one device
  * @dev: the device
  * @block: physical address of the memory
@@ -598,6 +853,11 @@ static struct kunit_case sd_cases[] = {
 	KUNIT_CASE(misaligned_requests_are_refused),
 	KUNIT_CASE(scatterlists_get_large_pages),
 	KUNIT_CASE(mapping_flushes_once),
+	KUNIT_CASE(strict_iovas_are_flushed_once),
+	KUNIT_CASE(lazy_iovas_are_not_flushed_at_once),
+	KUNIT_CASE(no_iovas_are_lost),
+	KUNIT_CASE(iovas_can_be_linked_again),
+	KUNIT_CASE(links_are_flushed_by_sync),
 	KUNIT_CASE_SLOW(strict_cpus_reach_what_they_mapped),
 	KUNIT_CASE_SLOW(lazy_cpus_reach_what_they_mapped),
 	{}
