@@ -6,6 +6,7 @@
 #include <kunit/test.h>
 #include <linux/dma-mapping.h>
 #include <linux/iommu.h>
+#include <linux/jiffies.h>
 #include <linux/ktime.h>
 #include <linux/sizes.h>
 
@@ -13,7 +14,10 @@
 
 #define SOFT_IOTLB_LG2	8
 /* Time enough for flushes that were put off, which is at most 10 ms */
-#define SOFT_PATIENCE	(2 * NSEC_PER_SEC)
+#define SOFT_PATIENCE	(2 * HZ)
+/* That, and what a timer may be late; one of so many tries shows it. */
+#define SOFT_BOUND	(msecs_to_jiffies(10) + 3)
+#define SOFT_TRIES	20
 
 struct soft_test {
 	struct device *dev;
@@ -93,6 +97,27 @@ static void soft_test_strict(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, counts.all, 0);
 }
 
+/* Map a page, use and unmap it; for how many jiffies is it reached? */
+static unsigned long soft_test_stale_for(struct kunit *test, struct device *dev)
+{
+	struct iommu_domain *domain = iommu_get_domain_for_dev(dev);
+	dma_addr_t addr = soft_test_map(test, dev, SZ_4K);
+	unsigned long begin, taken;
+	phys_addr_t phys;
+
+	KUNIT_EXPECT_EQ(test, soft_iommu_access(dev, addr, &phys), 0);
+	begin = jiffies;
+	soft_test_unmap(dev, addr, SZ_4K);
+	KUNIT_EXPECT_EQ(test, iommu_iova_to_phys(domain, addr), 0);
+	do {
+		cond_resched();
+		taken = jiffies - begin;
+	} while (soft_iommu_access(dev, addr, &phys) == 1 &&
+		 taken < SOFT_PATIENCE);
+	KUNIT_EXPECT_EQ(test, soft_iommu_access(dev, addr, &phys), -EFAULT);
+	return taken;
+}
+
 /* Lazy: the stale translation is seen until a flush, and then no more */
 static void soft_test_lazy(struct kunit *test)
 {
@@ -102,22 +127,19 @@ static void soft_test_lazy(struct kunit *test)
 	};
 	struct device *dev = soft_test_device(test, &config);
 	struct iommu_domain *domain = iommu_get_domain_for_dev(dev);
-	dma_addr_t addr = soft_test_map(test, dev, SZ_4K);
 	struct soft_iommu_counts counts;
-	phys_addr_t phys;
-	u64 begin;
+	unsigned long least = ULONG_MAX;
+	unsigned int tries = 0;
 
 	KUNIT_ASSERT_EQ(test, domain->type, IOMMU_DOMAIN_DMA_FQ);
-	KUNIT_EXPECT_EQ(test, soft_iommu_access(dev, addr, &phys), 0);
-	begin = ktime_get_ns();
-	soft_test_unmap(dev, addr, SZ_4K);
-	KUNIT_EXPECT_EQ(test, iommu_iova_to_phys(domain, addr), 0);
-	while (soft_iommu_access(dev, addr, &phys) == 1 &&
-	       ktime_get_ns() - begin < SOFT_PATIENCE)
-		cond_resched();
-	KUNIT_EXPECT_EQ(test, soft_iommu_access(dev, addr, &phys), -EFAULT);
+	/* On a busy machine the timer may be late, but not each time. */
+	while (least > SOFT_BOUND && tries < SOFT_TRIES) {
+		least = min(least, soft_test_stale_for(test, dev));
+		tries++;
+	}
+	KUNIT_EXPECT_LE(test, least, SOFT_BOUND);
 	soft_iommu_read_counts(dev, &counts);
-	KUNIT_EXPECT_EQ(test, counts.all + counts.ranged, 1);
+	KUNIT_EXPECT_EQ(test, counts.all + counts.ranged, tries);
 }
 
 /* Nothing but a flush removes a translation whose page table entry is gone */
