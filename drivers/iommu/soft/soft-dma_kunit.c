@@ -13,6 +13,7 @@
 #include <linux/cpumask.h>
 #include <linux/delay.h>
 #include <linux/dma-mapping.h>
+#include <linux/generic_pt/iommu.h>
 #include <linux/iommu.h>
 #include <linux/irqflags.h>
 #include <linux/jiffies.h>
@@ -440,6 +441,58 @@ static void mapping_flushes_once(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, counts.maps, n + 1);
 }
 
+static atomic_t sd_lookups;
+
+static phys_addr_t sd_iova_to_phys(struct iommu_domain *domain, dma_addr_t iova)
+{
+	atomic_inc(&sd_lookups);
+	return pt_iommu_x86_64_iova_to_phys(domain, iova);
+}
+
+/* How often does an unmapping look up where the memory is? */
+static int sd_count_lookups(struct kunit *test, bool stock)
+{
+	const struct soft_iommu_config config = { .stock = stock };
+	struct sd_test *sd = test->priv;
+	const struct iommu_domain_ops *old;
+	struct iommu_domain_ops counting;
+	struct iommu_domain *domain;
+	dma_addr_t addr;
+
+	sd_device(test, &config);
+	domain = iommu_get_domain_for_dev(sd->dev);
+	old = domain->ops;
+	counting = *old;
+	counting.iova_to_phys = sd_iova_to_phys;
+	atomic_set(&sd_lookups, 0);
+	addr = dma_map_page(sd->dev, sd->block, 0, SZ_16K, DMA_BIDIRECTIONAL);
+	KUNIT_ASSERT_FALSE(test, dma_mapping_error(sd->dev, addr));
+	domain->ops = &counting;
+	dma_unmap_page(sd->dev, addr, SZ_16K, DMA_BIDIRECTIONAL);
+	domain->ops = old;
+	sd_expect_nothing(test, addr, SZ_16K);
+	return atomic_read(&sd_lookups);
+}
+
+/* Stock looks it up, which shows that it is seen here. */
+static void unmap_looks_up_no_memory(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, sd_count_lookups(test, true), 1);
+	if (IS_ENABLED(CONFIG_IOMMU_IOVA_ARENA))
+		KUNIT_EXPECT_EQ(test, sd_count_lookups(test, false), 0);
+}
+
+/* What Documentation/core-api/dma-iova.rst promises */
+static void mappings_up_to_a_megabyte_are_cheap(struct kunit *test)
+{
+	struct sd_test *sd = test->priv;
+
+	if (!IS_ENABLED(CONFIG_IOMMU_IOVA_ARENA))
+		kunit_skip(test, "without arenas");
+	sd_device_with(test, SZ_4K);
+	KUNIT_EXPECT_EQ(test, dma_opt_mapping_size(sd->dev), SZ_1M);
+}
+
 /**
  * struct sd_iova - how dma_iova_try_alloc() and dma_iova_link() are called
  * @offset: where in its first page the memory begins
@@ -853,6 +906,8 @@ static struct kunit_case sd_cases[] = {
 	KUNIT_CASE(misaligned_requests_are_refused),
 	KUNIT_CASE(scatterlists_get_large_pages),
 	KUNIT_CASE(mapping_flushes_once),
+	KUNIT_CASE(unmap_looks_up_no_memory),
+	KUNIT_CASE(mappings_up_to_a_megabyte_are_cheap),
 	KUNIT_CASE(strict_iovas_are_flushed_once),
 	KUNIT_CASE(lazy_iovas_are_not_flushed_at_once),
 	KUNIT_CASE(no_iovas_are_lost),
@@ -874,3 +929,4 @@ kunit_test_suite(sd_suite);
 
 MODULE_DESCRIPTION("KUnit tests of the DMA API on the software IOMMU");
 MODULE_LICENSE("GPL");
+MODULE_IMPORT_NS("GENERIC_PT_IOMMU");
