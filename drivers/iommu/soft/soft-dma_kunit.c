@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * KUnit tests of the DMA API on the software IOMMU: what is mapped by which
- * pages, and two CPUs that share a domain.
+ * pages, what unmapping flushes, and two CPUs that share a domain.
  *
  * The page table is compared, entry by entry, with a twin that only knows that
  * the largest page which fits is the right one. soft_iommu_walk() reads it,
