@@ -173,14 +173,14 @@ def flushed(found, sides):
         cells = [rec.get(side, {}).get(f"{kind}_per_million")
                  for side in sides for kind in kinds]
         if any(cell is not None for cell in cells):
-            lines.append(f"{rec['work']:32}" + "".join(
+            lines.append(f"{rec['work']:30}" + "".join(
                 f"{shown(cell):>{width}}"
-                for cell, width in zip(cells, 2 * (12, 10, 11))))
+                for cell, width in zip(cells, 2 * (13, 10, 12))))
     if not lines:
         return
     say("\nper million unmaps: flushes of the whole domain, flushes of a "
-        "range, pages in these ranges\n" + " " * 32 + "".join(
-            f"{side + ': domain':>12}{'ranges':>10}{'pages':>11}"
+        "range, pages in these ranges\n" + " " * 30 + "".join(
+            f"{side + ': domain':>13}{'ranges':>10}{'pages':>12}"
             for side in sides))
     for line in lines:
         say(line)
