@@ -327,6 +327,8 @@ IOMMUS = Machine(
     }) | {
         "amd": another("AMD-Vi", "DMA", told=True, **AMD),
         "amd-pt": past("AMD-Vi", "yes", known=RESYNC, **AMD),
+        "debug-amd": another("AMD-Vi, debug kernel", "DMA", told=True,
+                             slow=True, **AMD),
         "virtio": another("virtio-iommu", "DMA-FQ",
                           events={"map": (1000, math.inf)}, **VIRTIO),
         "virtio-pt": past("virtio-iommu", "yes", known=RESYNC, **VIRTIO),
