@@ -144,10 +144,7 @@ static int iotlb_turn(const struct bench_work *work, enum bench_side which,
 	side->misses = 0;
 	soft_iommu_read_counts(side->dev, &before);
 	ret = bench_on_cpu(work, iotlb_run, side);
-	soft_iommu_read_counts(side->dev, &r->counts);
-	r->counts.all -= before.all;
-	r->counts.ranged -= before.ranged;
-	r->counts.pages -= before.pages;
+	bench_count_since(side->dev, &before, r);
 	r->unmaps = iotlb_unmaps(work);
 	r->ops = r->unmaps;
 	r->value = div64_u64(side->misses * 1000000000ULL, r->unmaps);

@@ -404,10 +404,7 @@ static int loop_round(const struct bench_work *work, enum bench_side side,
 	ret = loop_pass(pass, loop->steps, false, &ns);
 	if (ret)
 		return ret;
-	soft_iommu_read_counts(pass->thread[0].dev, &r->counts);
-	r->counts.all -= before.all;
-	r->counts.ranged -= before.ranged;
-	r->counts.pages -= before.pages;
+	bench_count_since(pass->thread[0].dev, &before, r);
 	per = operations(work, loop->steps);
 	r->value = div64_u64(ns * 1000, per);
 	r->ops = per;

@@ -191,10 +191,7 @@ static int aged_turn(const struct bench_work *work, enum bench_side which,
 	ret = bench_on_cpu(work, aged_run, side);
 	if (ret)
 		return ret;
-	soft_iommu_read_counts(side->dev, &record->counts);
-	record->counts.all -= before.all;
-	record->counts.ranged -= before.ranged;
-	record->counts.pages -= before.pages;
+	bench_count_since(side->dev, &before, record);
 	sort(side->samples, side->nr_samples, sizeof(*side->samples),
 	     compare_u32, NULL);
 	record->value = side->samples[side->nr_samples / 2] * 100ULL;

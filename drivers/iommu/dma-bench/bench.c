@@ -244,6 +244,22 @@ int bench_on_cpu(const struct bench_work *work,
 	return ret;
 }
 
+/**
+ * bench_count_since - note what was flushed in a round
+ * @dev: the device
+ * @before: what soft_iommu_read_counts() said when it began
+ * @r: where to note it
+ */
+void bench_count_since(struct device *dev,
+		       const struct soft_iommu_counts *before,
+		       struct bench_record *r)
+{
+	soft_iommu_read_counts(dev, &r->counts);
+	r->counts.all -= before->all;
+	r->counts.ranged -= before->ranged;
+	r->counts.pages -= before->pages;
+}
+
 void bench_print(const struct bench_work *work, enum bench_side side,
 		 unsigned int round, const struct bench_record *r)
 {

@@ -143,6 +143,9 @@ struct device *bench_device_mode(const struct bench_work *work,
 int bench_pass_run(struct bench_pass *pass);
 int bench_on_cpu(const struct bench_work *work,
 		 int (*fn)(struct bench_thread *t), void *data);
+void bench_count_since(struct device *dev,
+		       const struct soft_iommu_counts *before,
+		       struct bench_record *r);
 int bench_turns(const struct bench_work *work, unsigned int rounds,
 		bench_fn fn, void *data);
 void bench_print(const struct bench_work *work, enum bench_side side,

@@ -1185,6 +1185,20 @@ static void idle_lazy(void)
 	idle(true);
 }
 
+/* A space on a machine with so many CPUs */
+static void start_with_cpus(int cpus, unsigned long end)
+{
+	shim_nr_cpus = cpus;
+	space_init(&s, SZ_4K, 1, end);
+}
+
+static void end_with_cpus(void)
+{
+	space_exit(&s);
+	shim_nr_cpus = SHIM_CPUS;
+	shim_cpu = 0;
+}
+
 /* One mapping on each CPU that is at work costs one arena on each, no more. */
 static void little_use_of(int cpus)
 {
@@ -1192,8 +1206,7 @@ static void little_use_of(int cpus)
 	struct iova_arena_stats stats;
 	unsigned int i;
 
-	shim_nr_cpus = cpus;
-	space_init(&s, SZ_4K, 1, 1UL << 21);
+	start_with_cpus(cpus, 1UL << 21);
 	iova_arenas_get_stats(s.as, &stats);
 	CHECK(!stats.arenas, "%lu arenas before any use", stats.arenas);
 	for (i = 0; i < 10000; i++) {
@@ -1203,8 +1216,7 @@ static void little_use_of(int cpus)
 	}
 	iova_arenas_get_stats(s.as, &stats);
 	CHECK(stats.created == 2, "%lu arenas", stats.created);
-	space_exit(&s);
-	shim_nr_cpus = SHIM_CPUS;
+	end_with_cpus();
 }
 
 static void little_use(void)
@@ -1249,14 +1261,11 @@ static void many_cpus(void)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(works); i++) {
-		shim_nr_cpus = works[i].cpus;
-		space_init(&s, SZ_4K, 1, 1UL << 21);
+		start_with_cpus(works[i].cpus, 1UL << 21);
 		space_defer(&s, 1024);
 		share_arenas(0, works[i].cpus, works[i].turns);
-		space_exit(&s);
+		end_with_cpus();
 	}
-	shim_nr_cpus = SHIM_CPUS;
-	shim_cpu = 0;
 }
 
 /* Where one CPU has most of the arenas in use, the others share the rest. */
@@ -1265,16 +1274,13 @@ static void greedy_cpu(void)
 	struct iova_request rq = { .size = 256, .limit = 0xfffff };
 	unsigned long i;
 
-	shim_nr_cpus = 16;
-	space_init(&s, SZ_4K, 1, 1UL << 21);
+	start_with_cpus(16, 1UL << 21);
 	space_defer(&s, 1024);
 	shim_cpu = 0;
 	for (i = 0; i < 16 * 150; i++)
 		CHECK(space_alloc(&s, &rq), "request %lu", i);
 	share_arenas(1, 15, 1);
-	space_exit(&s);
-	shim_nr_cpus = SHIM_CPUS;
-	shim_cpu = 0;
+	end_with_cpus();
 }
 
 /* Who has no arena looks at those of the CPUs that come next. */
@@ -1284,8 +1290,7 @@ static void next_cpus(void)
 	struct iova_arena_stats stats;
 	unsigned long n = 0;
 
-	shim_nr_cpus = 16;
-	space_init(&s, SZ_4K, 1, 0xfffff);
+	start_with_cpus(16, 0xfffff);
 	shim_cpu = 12;
 	while (space_alloc(&s, &rq))
 		n++;
@@ -1295,9 +1300,7 @@ static void next_cpus(void)
 	CHECK(space_alloc(&s, &rq), "allocation");
 	iova_arenas_get_stats(s.as, &stats);
 	CHECK(stats.steals == 1, "%lu stolen", stats.steals);
-	space_exit(&s);
-	shim_nr_cpus = SHIM_CPUS;
-	shim_cpu = 0;
+	end_with_cpus();
 }
 
 /* More CPUs than arenas: all of them find room, if they must. */
@@ -1307,8 +1310,7 @@ static void too_many_cpus(void)
 				   .hard = true };
 	unsigned long i;
 
-	shim_nr_cpus = 4096;
-	space_init(&s, SZ_4K, 1, 0xfffff);
+	start_with_cpus(4096, 0xfffff);
 	space_defer(&s, 256);
 	for (i = 0; i < 3UL * 4096; i++) {
 		shim_cpu = i % 4096;
@@ -1317,9 +1319,7 @@ static void too_many_cpus(void)
 			space_free(&s, 0);
 	}
 	space_check(&s);
-	space_exit(&s);
-	shim_nr_cpus = SHIM_CPUS;
-	shim_cpu = 0;
+	end_with_cpus();
 }
 
 /* Arenas far from each other: each hears of what is given back to it. */
