@@ -19,7 +19,7 @@ CARDS = ("edu40", "edu32", "edu64")
 BEFORE = ("edu40.mask-change",)
 UNTRANSLATED = (*BEFORE, *vm_small.RESYNC)
 # What the kernel says of a DMA that it was asked for
-ERRANT = (r"calgary: calgary\d-phb\d: (?:errant DMA|details|slots are off)",
+ERRANT = (r"calgary\d-phb\d: (?:errant DMA|details|slots are off)",
           r"suspected of an errant DMA")
 
 

@@ -48,7 +48,7 @@ KERNEL = re.compile("|".join((
     r"(?:Hardware|Tx) Unit Hang",
     r"nvme\w*: I/O .* timeout|nvme .*QID \d+ timeout",
     r"ata\d.*(?:exception Emask|failed command)",
-    r"calgary: .*(?:errant DMA|does not stop|stay off|still busy)",
+    r"calgary\d+-phb\d: .*(?:errant DMA|not stop|stay off|still busy)",
     r"suspected of an errant DMA",
     r"EEH: (?:Frozen|Fenced|Detected)",
     r"iommu_free: invalid entry",

@@ -334,3 +334,67 @@ phys_addr_t flat_pt_iova_to_phys(const struct flat_pt *pt, u64 iova)
 	       (iova & (BIT_ULL(pt->format->page_shift) - 1));
 }
 EXPORT_SYMBOL_IF_KUNIT(flat_pt_iova_to_phys);
+
+static const struct flat_pt *to_pt(struct iommu_domain *domain)
+{
+	return &container_of(domain, struct flat_pt_domain, domain)->pt;
+}
+
+/**
+ * flat_pt_map_pages - map pages in a domain
+ * @domain: of a &struct flat_pt_domain
+ * @iova: as for flat_pt_map()
+ * @phys: as for flat_pt_map()
+ * @pgsize: what the format says, and @domain
+ * @pgcount: number of pages
+ * @prot: as for flat_pt_encode()
+ * @gfp: not used
+ * @mapped: as for flat_pt_map()
+ *
+ * Context: any; the caller owns the IOVAs
+ * Return: as flat_pt_map().
+ */
+int flat_pt_map_pages(struct iommu_domain *domain, unsigned long iova,
+		      phys_addr_t phys, size_t pgsize, size_t pgcount, int prot,
+		      gfp_t gfp, size_t *mapped)
+{
+	return flat_pt_map(to_pt(domain), iova, phys, pgcount, prot, mapped);
+}
+EXPORT_SYMBOL_IF_KUNIT(flat_pt_map_pages);
+
+/**
+ * flat_pt_unmap_pages - unmap pages in a domain
+ * @domain: of a &struct flat_pt_domain
+ * @iova: as for flat_pt_unmap()
+ * @pgsize: what the format says, and @domain
+ * @pgcount: number of pages
+ * @gather: notes what was unmapped, all of which is to be flushed
+ *
+ * Context: any; the caller owns the IOVAs
+ * Return: bytes that were unmapped.
+ */
+size_t flat_pt_unmap_pages(struct iommu_domain *domain, unsigned long iova,
+			   size_t pgsize, size_t pgcount,
+			   struct iommu_iotlb_gather *gather)
+{
+	size_t size = flat_pt_unmap(to_pt(domain), iova, pgcount);
+
+	if (size)
+		iommu_iotlb_gather_add_range(gather, iova, size);
+	return size;
+}
+EXPORT_SYMBOL_IF_KUNIT(flat_pt_unmap_pages);
+
+/**
+ * flat_pt_domain_phys - where does an IOVA of a domain lead?
+ * @domain: of a &struct flat_pt_domain
+ * @iova: address, of a page or in one
+ *
+ * Context: any
+ * Return: physical address, 0 if nothing is mapped there.
+ */
+phys_addr_t flat_pt_domain_phys(struct iommu_domain *domain, dma_addr_t iova)
+{
+	return flat_pt_iova_to_phys(to_pt(domain), iova);
+}
+EXPORT_SYMBOL_IF_KUNIT(flat_pt_domain_phys);

@@ -5,6 +5,7 @@
 #ifndef __DRIVERS_IOMMU_FLAT_PT_H
 #define __DRIVERS_IOMMU_FLAT_PT_H
 
+#include <linux/iommu.h>
 #include <linux/types.h>
 
 /**
@@ -82,6 +83,16 @@ struct flat_pt {
 	void (*publish)(void *start, unsigned int bytes);
 };
 
+/**
+ * struct flat_pt_domain - a domain that has a table for itself
+ * @domain: what the IOMMU core knows
+ * @pt: its table
+ */
+struct flat_pt_domain {
+	struct iommu_domain domain;
+	struct flat_pt pt;
+};
+
 int flat_pt_check(const struct flat_pt *pt);
 size_t flat_pt_bytes(const struct flat_pt *pt);
 int flat_pt_encode(const struct flat_pt_format *format, phys_addr_t phys,
@@ -91,5 +102,14 @@ int flat_pt_map(const struct flat_pt *pt, u64 iova, phys_addr_t phys,
 		size_t count, int prot, size_t *mapped);
 size_t flat_pt_unmap(const struct flat_pt *pt, u64 iova, size_t count);
 phys_addr_t flat_pt_iova_to_phys(const struct flat_pt *pt, u64 iova);
+
+/* Operations of a &struct flat_pt_domain, see &struct iommu_domain_ops */
+int flat_pt_map_pages(struct iommu_domain *domain, unsigned long iova,
+		      phys_addr_t phys, size_t pgsize, size_t pgcount, int prot,
+		      gfp_t gfp, size_t *mapped);
+size_t flat_pt_unmap_pages(struct iommu_domain *domain, unsigned long iova,
+			   size_t pgsize, size_t pgcount,
+			   struct iommu_iotlb_gather *gather);
+phys_addr_t flat_pt_domain_phys(struct iommu_domain *domain, dma_addr_t iova);
 
 #endif /* __DRIVERS_IOMMU_FLAT_PT_H */

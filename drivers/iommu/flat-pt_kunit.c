@@ -398,6 +398,33 @@ static void flat_pt_maps_one_way_only(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, SZ_4K, mapped);
 }
 
+/* What is unmapped is to be flushed, and nothing else. */
+static void flat_pt_domain_gathers_what_it_unmaps(struct kunit *test)
+{
+	struct iommu_iotlb_gather gather;
+	size_t mapped = 0;
+	u64 table[4] = {};
+	struct flat_pt_domain d = {
+		.pt = { .format = &tce_like, .table = table, .pages = 4 },
+	};
+
+	iommu_iotlb_gather_init(&gather);
+	KUNIT_EXPECT_EQ(test, 0, flat_pt_map_pages(&d.domain, SZ_4K, SZ_1M,
+						   SZ_4K, 2, PROT, GFP_KERNEL,
+						   &mapped));
+	KUNIT_EXPECT_EQ(test, SZ_8K, mapped);
+	KUNIT_EXPECT_EQ(test, SZ_1M + SZ_4K + 5,
+			flat_pt_domain_phys(&d.domain, SZ_8K + 5));
+	KUNIT_EXPECT_EQ(test, 0, flat_pt_unmap_pages(&d.domain, 0, SZ_4K, 1,
+						     &gather));
+	KUNIT_EXPECT_EQ(test, ULONG_MAX, gather.start);
+	KUNIT_EXPECT_EQ(test, 0, gather.end);
+	KUNIT_EXPECT_EQ(test, SZ_8K, flat_pt_unmap_pages(&d.domain, SZ_4K,
+							 SZ_4K, 3, &gather));
+	KUNIT_EXPECT_EQ(test, SZ_4K, gather.start);
+	KUNIT_EXPECT_EQ(test, SZ_4K + SZ_8K - 1, gather.end);
+}
+
 static struct kunit_case flat_pt_cases[] = {
 	KUNIT_CASE_PARAM(flat_pt_does_what_an_array_does, kinds_gen_params),
 	KUNIT_CASE_PARAM(flat_pt_map_refuses_what_is_no_page,
@@ -405,6 +432,7 @@ static struct kunit_case flat_pt_cases[] = {
 	KUNIT_CASE(flat_pt_entries_are_those_of_the_manuals),
 	KUNIT_CASE(flat_pt_check_refuses_nonsense),
 	KUNIT_CASE(flat_pt_maps_one_way_only),
+	KUNIT_CASE(flat_pt_domain_gathers_what_it_unmaps),
 	{}
 };
 

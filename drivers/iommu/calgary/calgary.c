@@ -22,25 +22,15 @@
 #define pr_fmt(fmt) "calgary: " fmt
 
 #include <linux/bitfield.h>
-#include <linux/bitmap.h>
 #include <linux/crash_dump.h>
-#include <linux/device.h>
-#include <linux/err.h>
-#include <linux/list.h>
 #include <linux/pci.h>
-#include <linux/sizes.h>
+#include <linux/ratelimit.h>
+#include <linux/seq_buf.h>
 #include <linux/slab.h>
-#include <linux/sysfs.h>
 
 #include "calgary.h"
 
 #define WATCHDOG_PERIOD	(2 * HZ)
-
-struct calgary_domain {
-	struct iommu_domain domain;
-	struct calgary_phb *phb;
-	struct calgary_table *table;
-};
 
 /* All that translate; none ever goes away. */
 static LIST_HEAD(phbs);
@@ -49,15 +39,11 @@ static unsigned int nr_chips;
 /* Read by PHBs whose devices have to be kept from all memory */
 static struct calgary_table *empty_table;
 
-static struct calgary_domain *to_calgary_domain(struct iommu_domain *domain)
-{
-	return container_of(domain, struct calgary_domain, domain);
-}
+/* Of a dead kernel's devices, which may go on for long */
+static DEFINE_RATELIMIT_STATE(old_errors, 60 * HZ, 10);
 
-static struct calgary_phb *to_phb(struct device *dev)
-{
-	return container_of(dev->iommu->iommu_dev, struct calgary_phb, iommu);
-}
+#define to_phb(dev)		iommu_get_iommu_dev(dev, struct calgary_phb, iommu)
+#define to_table(which)		container_of(which, struct calgary_table, flat.domain)
 
 static struct calgary_phb *find_bus(unsigned int nr)
 {
@@ -121,24 +107,23 @@ static void report(struct calgary_phb *phb, const struct calgary_errors *e)
 {
 	struct search s = { phb, FIELD_GET(CSR_AGENT, e->csr) };
 	struct pci_bus *bus = pci_find_bus(0, phb->first_bus);
-	const char *name = dev_name(phb->iommu.dev);
+	struct device *dev = phb->iommu.dev;
+	DECLARE_SEQ_BUF(details, 14 * CALGARY_NR_DETAILS);
+	unsigned int i;
 
-	pr_err("%s: errant DMA of agent %u on bus %02x: CSR %08x PLSSR %08x CSMR %08x MCK %08x root %08x\n",
-	       name, s.agent, phb->first_bus, e->csr, e->plssr, e->csmr,
-	       e->mck, e->root);
-	pr_err("%s: details %08x %08x %08x %08x %08x %08x %08x\n", name,
-	       e->detail[0], e->detail[1], e->detail[2], e->detail[3],
-	       e->detail[4], e->detail[5], e->detail[6]);
+	for (i = 0; i < CALGARY_NR_DETAILS; i++)
+		seq_buf_printf(&details, " %03x:%08x", calgary_detail_regs[i],
+			       e->details[i]);
+	dev_err(dev, "errant DMA of agent %u on bus %02x, CSR %08x\n",
+		s.agent, phb->first_bus, e->csr);
+	dev_err(dev, "details%s\n", seq_buf_str(&details));
 	if (bus)
 		pci_walk_bus(bus, name_suspect, &s);
 	if (!s.found)
-		pr_err("%s: no device is known there\n", name);
-	if (phb->lenient)
-		pr_err("%s: may be of the kernel before, slots stay on\n",
-		       name);
-	else
-		pr_err("%s: slots are off until 'enable' is written to /sys/class/iommu/%s/calgary/bus\n",
-		       name, name);
+		dev_err(dev, "no device is known there\n");
+	dev_err(dev, "%s\n", phb->lenient ?
+		"may be of the kernel before, slots stay on" :
+		"slots are off until 'enable' is written to its calgary/bus in sysfs");
 }
 
 static void watchdog(struct work_struct *work)
@@ -147,11 +132,11 @@ static void watchdog(struct work_struct *work)
 					       struct calgary_phb, watchdog);
 	struct calgary_errors errors;
 
-	if (calgary_phb_check(phb, &errors) && __ratelimit(&phb->reports))
+	if (calgary_phb_check(phb, &errors) &&
+	    (!phb->lenient || __ratelimit(&old_errors)))
 		report(phb, &errors);
 	if (errors.news)
-		pr_err_ratelimited("%s %s\n", dev_name(phb->iommu.dev),
-				   errors.news);
+		dev_err(phb->iommu.dev, "%s\n", errors.news);
 	if (READ_ONCE(phb->state) == CALGARY_ON)
 		schedule_delayed_work(&phb->watchdog, WATCHDOG_PERIOD);
 }
@@ -169,19 +154,16 @@ static int enable_bus(struct calgary_phb *phb)
 	if (READ_ONCE(phb->state) != CALGARY_ISOLATED)
 		return 0;
 	ret = calgary_phb_enable(phb);
-	pr_info("%s: slots %s\n", dev_name(phb->iommu.dev),
-		ret ? "stay off" : "are on again");
+	dev_info(phb->iommu.dev, "slots %s\n",
+		 ret ? "stay off" : "are on again");
 	start_watchdog(phb);
 	return ret;
 }
 
 /* /sys/class/iommu/<PHB>/calgary/, see Documentation/ABI/testing */
 
-static struct calgary_phb *sysfs_phb(struct device *dev)
-{
-	return container_of(dev_to_iommu_device(dev), struct calgary_phb,
-			    iommu);
-}
+#define sysfs_phb(dev) \
+	container_of(dev_to_iommu_device(dev), struct calgary_phb, iommu)
 
 static ssize_t bus_show(struct device *dev, struct device_attribute *attr,
 			char *buf)
@@ -211,14 +193,9 @@ static ssize_t bus_store(struct device *dev, struct device_attribute *attr,
 }
 static DEVICE_ATTR_RW(bus);
 
-static struct attribute *calgary_attrs[] = {
-	&dev_attr_bus.attr,
-	NULL
-};
-
 static const struct attribute_group calgary_group = {
 	.name = "calgary",
-	.attrs = calgary_attrs,
+	.attrs = (struct attribute *[]){ &dev_attr_bus.attr, NULL },
 };
 
 __ATTRIBUTE_GROUPS(calgary);
@@ -227,7 +204,7 @@ __ATTRIBUTE_GROUPS(calgary);
 
 static void calgary_flush_all(struct iommu_domain *domain)
 {
-	struct calgary_phb *phb = to_calgary_domain(domain)->phb;
+	struct calgary_phb *phb = to_table(domain)->phb;
 
 	/* Locks may be held here, none when it is reported. */
 	if (calgary_phb_flush(phb))
@@ -240,121 +217,87 @@ static void calgary_iotlb_sync(struct iommu_domain *domain,
 	calgary_flush_all(domain);
 }
 
-static int calgary_map(struct iommu_domain *domain, unsigned long iova,
-		       phys_addr_t phys, size_t pgsize, size_t pgcount,
-		       int prot, gfp_t gfp, size_t *mapped)
-{
-	return flat_pt_map(&to_calgary_domain(domain)->table->pt, iova, phys,
-			   pgcount, prot, mapped);
-}
-
-static size_t calgary_unmap(struct iommu_domain *domain, unsigned long iova,
-			    size_t pgsize, size_t pgcount,
-			    struct iommu_iotlb_gather *gather)
-{
-	size_t size = flat_pt_unmap(&to_calgary_domain(domain)->table->pt,
-				    iova, pgcount);
-
-	if (size)
-		iommu_iotlb_gather_add_range(gather, iova, size);
-	return size;
-}
-
-static phys_addr_t calgary_iova_to_phys(struct iommu_domain *domain,
-					dma_addr_t iova)
-{
-	return flat_pt_iova_to_phys(&to_calgary_domain(domain)->table->pt,
-				    iova);
-}
-
 /*
  * The group's mutex is held. A chip that does not stop has its slots off, so
  * that no device is left which uses the old table, and attaching has worked.
  */
-static void use_table(struct calgary_phb *phb, struct calgary_domain *d,
-		      const struct calgary_table *table)
+static void use_table(struct calgary_phb *phb, struct calgary_table *table)
 {
-	if (calgary_phb_use(phb, table ? table->tar : 0))
-		pr_err("%s does not stop: its slots are off\n",
-		       dev_name(phb->iommu.dev));
-	phb->domain = d;
+	calgary_phb_use(phb, table ? table->tar : 0);
+	phb->table = table;
 	start_watchdog(phb);
 }
 
 static int calgary_attach(struct iommu_domain *domain, struct device *dev,
 			  struct iommu_domain *old)
 {
-	struct calgary_domain *d = to_calgary_domain(domain);
+	struct calgary_table *table = to_table(domain);
 
-	if (d->phb != to_phb(dev))
+	if (table->phb != to_phb(dev))
 		return -EINVAL;
-	if (d->phb->domain != d)
-		use_table(d->phb, d, d->table);
+	if (table->phb->table != table)
+		use_table(table->phb, table);
 	return 0;
 }
 
-static int attach_blocked(struct iommu_domain *domain, struct device *dev,
-			  struct iommu_domain *old)
-{
-	use_table(to_phb(dev), NULL, empty_table);
-	return 0;
-}
-
-static int attach_direct(struct iommu_domain *domain, struct device *dev,
+static int attach_static(struct iommu_domain *domain, struct device *dev,
 			 struct iommu_domain *old)
 {
-	use_table(to_phb(dev), NULL, NULL);
+	use_table(to_phb(dev),
+		  domain->type == IOMMU_DOMAIN_BLOCKED ? empty_table : NULL);
 	return 0;
 }
+
+static const struct iommu_domain_ops static_ops = {
+	.attach_dev = attach_static,
+};
 
 static struct iommu_domain blocked_domain = {
 	.type = IOMMU_DOMAIN_BLOCKED,
-	.ops = &(const struct iommu_domain_ops){ .attach_dev = attach_blocked },
+	.ops = &static_ops,
 };
 
 static struct iommu_domain identity_domain = {
 	.type = IOMMU_DOMAIN_IDENTITY,
-	.ops = &(const struct iommu_domain_ops){ .attach_dev = attach_direct },
+	.ops = &static_ops,
 };
 
 /* One that is in use goes with the last device. */
 static void calgary_domain_free(struct iommu_domain *domain)
 {
-	struct calgary_domain *d = to_calgary_domain(domain);
+	struct calgary_table *table = to_table(domain);
+	struct calgary_phb *phb = table->phb;
 
-	if (d->phb->domain == d)
-		use_table(d->phb, NULL, empty_table);
+	if (phb->table == table)
+		use_table(phb, empty_table);
 	/* What was set aside once stays so. */
-	if (calgary_options.empty_slots && !d->table->unmap) {
-		flat_pt_clear(&d->table->pt);
-		d->table = xchg(&d->phb->spare, d->table);
+	if (calgary_options.empty_slots && !table->unmap) {
+		flat_pt_clear(&table->flat.pt);
+		table = xchg(&phb->spare, table);
 	}
-	calgary_table_free(d->table);
-	kfree(d);
+	calgary_table_free(table);
 }
 
 static struct iommu_domain *calgary_domain_alloc(struct device *dev)
 {
-	struct calgary_domain *d = kzalloc_obj(*d);
+	size_t wanted = CALGARY_TABLE_BYTES(calgary_options.code);
+	struct calgary_phb *phb = to_phb(dev);
+	struct calgary_table *table;
 
-	if (!d)
+	table = xchg(&phb->spare, NULL) ?:
+		calgary_table_alloc(phb->chip->io, calgary_options.code);
+	if (!table)
 		return ERR_PTR(-ENOMEM);
-	d->phb = to_phb(dev);
-	d->table = xchg(&d->phb->spare, NULL) ?:
-		   calgary_table_alloc(d->phb->chip->io, calgary_options.code);
-	if (!d->table) {
-		kfree(d);
-		return ERR_PTR(-ENOMEM);
-	}
-	if (flat_pt_bytes(&d->table->pt) <
-	    calgary_table_bytes(calgary_options.code) && !d->table->unmap)
-		pr_notice("%s: table of %zu KB, memory is short for more\n",
-			  dev_name(d->phb->iommu.dev),
-			  flat_pt_bytes(&d->table->pt) / SZ_1K);
-	d->domain.pgsize_bitmap = SZ_4K;
-	d->domain.geometry.aperture_end = (u64)d->table->pt.pages * SZ_4K - 1;
-	d->domain.geometry.force_aperture = true;
-	return &d->domain;
+	table->phb = phb;
+	if (flat_pt_bytes(&table->flat.pt) < wanted && !table->unmap)
+		dev_notice(phb->iommu.dev, "table of %zu KB, memory is short for more\n",
+			   flat_pt_bytes(&table->flat.pt) / SZ_1K);
+	table->flat.domain = (struct iommu_domain){
+		.pgsize_bitmap = SZ_4K,
+		.geometry.aperture_end = (u64)table->flat.pt.pages * SZ_4K - 1,
+		.geometry.force_aperture = true,
+	};
+	return &table->flat.domain;
 }
 
 /* Devices */
@@ -399,19 +342,14 @@ static void calgary_get_resv_regions(struct device *dev,
 {
 	struct calgary_phb *phb = to_phb(dev);
 	struct range ranges[CALGARY_MAX_RANGES];
-	const struct calgary_table *table = phb->domain ? phb->domain->table
-							: phb->spare;
-	u64 end = table ? (u64)table->pt.pages * SZ_4K : SZ_4G;
 	unsigned int i, n, from, to;
 
-	n = calgary_phb_ranges(phb, end, ranges);
+	n = calgary_phb_ranges(phb, ranges);
 	for (i = 0; i < n; i++)
 		add_region(head, ranges[i].start, ranges[i].end + 1,
 			   ranges[i].start == CALGARY_MSI ? IOMMU_RESV_MSI
 							  : IOMMU_RESV_RESERVED);
-	if (!table)
-		return;
-	for_each_set_bitrange(from, to, table->old, SZ_4G / SZ_1M)
+	for_each_set_bitrange(from, to, phb->old, CALGARY_MB)
 		add_region(head, (u64)from * SZ_1M, (u64)to * SZ_1M,
 			   IOMMU_RESV_RESERVED);
 }
@@ -433,11 +371,11 @@ static const struct iommu_ops calgary_ops = {
 	.blocked_domain = &blocked_domain,
 	.default_domain_ops = &(const struct iommu_domain_ops){
 		.attach_dev = calgary_attach,
-		.map_pages = calgary_map,
-		.unmap_pages = calgary_unmap,
+		.map_pages = flat_pt_map_pages,
+		.unmap_pages = flat_pt_unmap_pages,
 		.flush_iotlb_all = calgary_flush_all,
 		.iotlb_sync = calgary_iotlb_sync,
-		.iova_to_phys = calgary_iova_to_phys,
+		.iova_to_phys = flat_pt_domain_phys,
 		.free = calgary_domain_free,
 	},
 };
@@ -447,7 +385,8 @@ static const struct iommu_ops calgary_ops = {
 /* Is there one, and what is it? */
 static bool find_function(struct calgary_phb *phb)
 {
-	u32 range = phb->chip->io->read32(phb->chip, calgary_bus_range(phb->nr));
+	u32 range = phb->chip->io->read32(phb->chip->regs +
+					  CALGARY_BUS_RANGE(phb->nr));
 	struct pci_dev *pdev;
 	bool found;
 
@@ -462,20 +401,27 @@ static bool find_function(struct calgary_phb *phb)
 
 static void adopt(struct calgary_phb *phb)
 {
+	struct range r[CALGARY_MAX_RANGES];
 	u64 tar = calgary_phb_left(phb);
+	unsigned int n, mb;
 
 	phb->lenient = true;
 	phb->inherited = tar;
 	if (!tar)
 		return;
-	phb->spare = calgary_table_adopt(phb->chip->io, tar);
-	if (phb->spare)
-		pr_info("%s: going on with the table at 0x%llx, mappings in %u MB are kept\n",
-			dev_name(phb->iommu.dev), tar & TAR_BASE,
-			bitmap_weight(phb->spare->old, SZ_4G / SZ_1M));
-	else
-		pr_warn("%s: no usable table at 0x%llx, what devices do before they are reset is errant\n",
-			dev_name(phb->iommu.dev), tar & TAR_BASE);
+	for (n = calgary_phb_ranges(phb, r); n--; )
+		bitmap_set(phb->old, r[n].start / SZ_1M,
+			   r[n].end / SZ_1M + 1 - r[n].start / SZ_1M);
+	phb->spare = calgary_table_adopt(phb->chip->io, tar, phb->old);
+	if (phb->spare) {
+		mb = phb->spare->flat.pt.pages / (SZ_1M / SZ_4K);
+		dev_info(phb->iommu.dev, "going on with the table at 0x%llx, %u of %u MB are left alone\n",
+			 tar & TAR_BASE, bitmap_weight(phb->old, mb), mb);
+		return;
+	}
+	dev_warn(phb->iommu.dev, "no usable table at 0x%llx, what devices do before they are reset is errant\n",
+		 tar & TAR_BASE);
+	bitmap_zero(phb->old, CALGARY_MB);
 }
 
 /* Whether it is to translate */
@@ -497,8 +443,6 @@ static bool add_phb(struct calgary_phb *phb)
 		phb->calioc2 ? "CalIOC2" : "Calgary", phb->first_bus,
 		phb->last_bus, disabled ? ", disabled" : "");
 	INIT_DELAYED_WORK(&phb->watchdog, watchdog);
-	ratelimit_state_init(&phb->reports, DEFAULT_RATELIMIT_INTERVAL,
-			     DEFAULT_RATELIMIT_BURST);
 	if (disabled ||
 	    iommu_device_sysfs_add(&phb->iommu, NULL, calgary_groups,
 				   "calgary%u-phb%u", chip->nr, phb->nr))
@@ -537,7 +481,7 @@ static void drop_phb(struct calgary_phb *phb)
 	calgary_phb_leave(phb);
 	cancel_delayed_work_sync(&phb->watchdog);
 	iommu_device_sysfs_remove(&phb->iommu);
-	calgary_table_free(xchg(&phb->spare, NULL));
+	calgary_table_free(phb->spare);
 }
 
 /**
@@ -562,8 +506,8 @@ unsigned int calgary_start(const struct calgary_io *io)
 							  &calgary_ops, NULL)
 				  : -ENOMEM;
 		if (ret) {
-			pr_err("%s: not started (%pe)\n",
-			       dev_name(phb->iommu.dev), ERR_PTR(ret));
+			dev_err(phb->iommu.dev, "not started (%pe)\n",
+				ERR_PTR(ret));
 			drop_phb(phb);
 			continue;
 		}

@@ -20,7 +20,6 @@
 #include <linux/bitmap.h>
 #include <linux/iommu.h>
 #include <linux/range.h>
-#include <linux/ratelimit.h>
 #include <linux/sizes.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
@@ -32,11 +31,12 @@
 /* The largest table has 8 MB, or 4 MB, all that is in one piece without this */
 #define CALGARY_MAX_CODE	(IS_ENABLED(CONFIG_CONTIG_ALLOC) ? 7 : 6)
 
-struct calgary_chip;
+/* The size of a table by its code */
+#define CALGARY_TABLE_BYTES(code)	(0x10000UL << (code))
 
 /**
  * struct calgary_io - how to get at a machine; tests have their own
- * @read32: read a register of 32 bits
+ * @read32: read a register of 32 bits, which is big endian
  * @write32: write one
  * @read64: read a register of 64 bits, by one access
  * @write64: write one
@@ -48,12 +48,10 @@ struct calgary_chip;
  *	into caches; NULL only in tests
  */
 struct calgary_io {
-	u32 (*read32)(struct calgary_chip *chip, unsigned int offset);
-	void (*write32)(struct calgary_chip *chip, unsigned int offset,
-			u32 value);
-	u64 (*read64)(struct calgary_chip *chip, unsigned int offset);
-	void (*write64)(struct calgary_chip *chip, unsigned int offset,
-			u64 value);
+	u32 (*read32)(const void __iomem *reg);
+	void (*write32)(u32 value, void __iomem *reg);
+	u64 (*read64)(const void __iomem *reg);
+	void (*write64)(u64 value, void __iomem *reg);
 	u64 (*now)(void);
 	void *(*map)(u64 start, size_t bytes);
 	void (*unmap)(void *entries);
@@ -69,17 +67,20 @@ enum calgary_state {
 
 /**
  * struct calgary_table - a table of TCEs
- * @pt: for the library that fills it
+ * @flat: what the IOMMU core knows, and the library that fills it
+ * @phb: whose devices it is for
  * @tar: what TAR has to say of it: address and size
  * @unmap: gives back a table that is another kernel's, else NULL
- * @old: MB of IOVAs in which that kernel has mapped something
  */
 struct calgary_table {
-	struct flat_pt pt;
+	struct flat_pt_domain flat;
+	struct calgary_phb *phb;
 	u64 tar;
 	void (*unmap)(void *entries);
-	DECLARE_BITMAP(old, SZ_4G / SZ_1M);
 };
+
+/* All IOVAs that there can be, in MB */
+#define CALGARY_MB		(SZ_4G / SZ_1M)
 
 /* Ranges that a PHB does not translate: no more than these */
 #define CALGARY_MAX_RANGES	4
@@ -87,20 +88,12 @@ struct calgary_table {
 /**
  * struct calgary_errors - registers that tell of an error
  * @csr: status of DMA, with the bits of an error
- * @plssr: status of loads and stores by the CPU
- * @csmr: mask of the status of DMA
- * @mck: machine check
- * @detail: seven registers, nobody has told of what
- * @root: status of the root complex of a CalIOC2
- * @news: what went wrong with a flush, or NULL
+ * @details: what other registers had, those of calgary_detail_regs
+ * @news: what went wrong when DMA had to stop, or NULL
  */
 struct calgary_errors {
 	u32 csr;
-	u32 plssr;
-	u32 csmr;
-	u32 mck;
-	u32 detail[PHB_NR_DETAILS];
-	u32 root;
+	u32 details[CALGARY_NR_DETAILS];
 	const char *news;
 };
 
@@ -117,16 +110,19 @@ struct calgary_errors {
  *	accesses whole
  * @state: what becomes of DMA
  * @tar: of the table in use; 0 while there is none
+ * @aer: what AER had before DMA was stopped
  * @slots: slots that were off before all were, in isolation
- * @news: see &struct calgary_errors
+ * @news: what went wrong last, see &struct calgary_errors
+ * @told: what of that has been told
  * @done: flushes that were wanted when the last one that is done began
  * @wanted: number of flushes that were wanted
- * @domain: the paging domain, or NULL; the group's mutex protects it
- * @spare: a table made in advance, or NULL
+ * @old: MB of IOVAs that another kernel's table keeps from being used; set
+ *	before anybody sees the PHB
+ * @table: the one in use, or NULL; the group's mutex protects it
+ * @spare: a table made in advance, or NULL; goes from hand to hand by xchg()
  * @node: in the list of all PHBs that translate
  * @iommu: what the core knows
  * @watchdog: looks for errors
- * @reports: limits reports
  */
 struct calgary_phb {
 	struct calgary_chip *chip;
@@ -141,17 +137,19 @@ struct calgary_phb {
 	spinlock_t lock;
 	enum calgary_state state;
 	u64 tar;
+	u32 aer;
 	u32 slots;
 	const char *news;
+	const char *told;
 	u64 done;
 	atomic64_t wanted;
 
-	struct calgary_domain *domain;
+	DECLARE_BITMAP(old, CALGARY_MB);
+	struct calgary_table *table;
 	struct calgary_table *spare;
 	struct list_head node;
 	struct iommu_device iommu;
 	struct delayed_work watchdog;
-	struct ratelimit_state reports;
 };
 
 /**
@@ -168,19 +166,15 @@ struct calgary_chip {
 	struct calgary_phb phbs[CALGARY_PHBS];
 };
 
-/* The size of a table by its code */
-static inline size_t calgary_table_bytes(unsigned int code)
-{
-	return 0x10000UL << code;
-}
-
 /* table.c */
 struct calgary_table *calgary_table_alloc(const struct calgary_io *io,
 					  unsigned int code);
-struct calgary_table *calgary_table_adopt(const struct calgary_io *io, u64 tar);
+struct calgary_table *calgary_table_adopt(const struct calgary_io *io, u64 tar,
+					  unsigned long *used);
 void calgary_table_free(struct calgary_table *table);
 
 /* phb.c */
+extern const u16 calgary_detail_regs[CALGARY_NR_DETAILS];
 void calgary_phb_init(struct calgary_chip *chip, unsigned int nr);
 int calgary_phb_use(struct calgary_phb *phb, u64 tar);
 void calgary_phb_leave(struct calgary_phb *phb);
@@ -189,8 +183,7 @@ void calgary_phb_restore(struct calgary_phb *phb);
 int calgary_phb_flush(struct calgary_phb *phb);
 bool calgary_phb_check(struct calgary_phb *phb, struct calgary_errors *errors);
 int calgary_phb_enable(struct calgary_phb *phb);
-unsigned int calgary_phb_ranges(struct calgary_phb *phb, u64 end,
-				struct range *ranges);
+unsigned int calgary_phb_ranges(struct calgary_phb *phb, struct range *ranges);
 
 /* options.c */
 struct calgary_options {

@@ -34,13 +34,13 @@
 #define RIO_NR_CHIPS	2
 #define RIO_ENTRIES	3
 
+/* Sizes of its entries, by its version: others', and chips' */
+static const u8 scal_sizes[] = { [2] = 11, [3] = 12 };
+static const u8 chip_sizes[] = { [2] = 13, [3] = 15 };
+
 /* An entry of a chip */
-#define CHIP_NODE	0
 #define CHIP_BBAR	1
 #define CHIP_TYPE	5
-#define CHIP_OWNER	6
-#define CHIP_SLOT	11
-#define CHIP_CHASSIS	14	/* from version 3 on */
 
 /* Those types that translate */
 #define TYPE_COMPAT	4
@@ -49,28 +49,6 @@
 /* I/O APICs and local APICs are here in any machine. */
 #define APICS_START	0xfec00000U
 #define APICS_LAST	0xfeefffffU
-
-struct rio_layout {
-	u8 version;
-	u8 scal_size;
-	u8 chip_size;
-};
-
-static const struct rio_layout rio_layouts[] = {
-	{ .version = 2, .scal_size = 11, .chip_size = 13 },
-	{ .version = 3, .scal_size = 12, .chip_size = 15 },
-};
-
-static const struct rio_layout *find_layout(u8 version)
-{
-	size_t i;
-
-	for (i = 0; i < sizeof(rio_layouts) / sizeof(*rio_layouts); i++) {
-		if (rio_layouts[i].version == version)
-			return &rio_layouts[i];
-	}
-	return NULL;
-}
 
 /*
  * Find the table's block. Each offset has to be greater than the one before,
@@ -94,50 +72,40 @@ static bool find_rio(const u8 *ebda, size_t size, size_t *payload, size_t *end)
 	return false;
 }
 
-/* CALGARY_NR_FLAWS: none */
-static enum calgary_ebda_flaw check_bbar(u32 bbar, calgary_ebda_is_ram is_ram,
-					 const struct calgary_ebda *found)
+/* What is wrong with it, or NULL */
+static const char *check_bbar(u32 bbar, calgary_ebda_is_ram is_ram,
+			      const struct calgary_ebda *found)
 {
 	u32 last = bbar + (CALGARY_BBAR_SIZE - 1);
 	unsigned int i;
 
 	if (!bbar)
-		return CALGARY_BBAR_ZERO;
+		return "no address";
 	if (bbar & (CALGARY_BBAR_SIZE - 1))
-		return CALGARY_BBAR_UNALIGNED;
+		return "an odd address";
 	if ((bbar <= APICS_LAST && last >= APICS_START) || is_ram(bbar, last))
-		return CALGARY_BBAR_TAKEN;
+		return "an address where something else is";
 	for (i = 0; i < found->nr_chips; i++) {
-		if (found->chips[i].bbar == bbar)
-			return CALGARY_BBAR_TWICE;
+		if (found->bbars[i] == bbar)
+			return "the address of another";
 	}
-	return found->nr_chips == CALGARY_MAX_CHIPS ? CALGARY_TOO_MANY
-						    : CALGARY_NR_FLAWS;
+	return found->nr_chips == CALGARY_MAX_CHIPS ?
+	       "no number of a bus left" : NULL;
 }
 
-static void add_chip(const u8 *entry, const struct rio_layout *layout,
-		     calgary_ebda_is_ram is_ram, struct calgary_ebda *found)
+static void add_chip(const u8 *entry, calgary_ebda_is_ram is_ram,
+		     struct calgary_ebda *found)
 {
 	u32 bbar = get_unaligned_le32(entry + CHIP_BBAR);
-	u8 type = entry[CHIP_TYPE];
-	enum calgary_ebda_flaw flaw;
-	struct calgary_ebda_chip *chip;
+	const char *flaw;
 
-	if (type != TYPE_COMPAT && type != TYPE_SECOND)
+	if (entry[CHIP_TYPE] != TYPE_COMPAT && entry[CHIP_TYPE] != TYPE_SECOND)
 		return;
 	flaw = check_bbar(bbar, is_ram, found);
-	if (flaw != CALGARY_NR_FLAWS) {
-		found->flaws[flaw]++;
-		return;
-	}
-	chip = &found->chips[found->nr_chips++];
-	chip->bbar = bbar;
-	chip->second = type == TYPE_SECOND;
-	chip->node = entry[CHIP_NODE];
-	chip->owner = entry[CHIP_OWNER];
-	chip->first_slot = entry[CHIP_SLOT];
-	if (layout->chip_size > CHIP_CHASSIS)
-		chip->chassis = entry[CHIP_CHASSIS];
+	if (!flaw)
+		found->bbars[found->nr_chips++] = bbar;
+	else if (!found->nr_bad++)
+		found->flaw = flaw;
 }
 
 /**
@@ -160,10 +128,8 @@ static void add_chip(const u8 *entry, const struct rio_layout *layout,
 int calgary_ebda_parse(const u8 *ebda, size_t size, calgary_ebda_is_ram is_ram,
 		       struct calgary_ebda *found)
 {
-	const struct rio_layout *layout;
 	size_t payload, end, chips;
-	const u8 *entry;
-	unsigned int n;
+	u8 version, n;
 
 	memset(found, 0, sizeof(*found));
 	if (size && ebda[0] && size > ebda[0] * EBDA_KB)
@@ -175,15 +141,13 @@ int calgary_ebda_parse(const u8 *ebda, size_t size, calgary_ebda_is_ram is_ram,
 		return -EOVERFLOW;
 
 	ebda += payload;
-	layout = find_layout(ebda[RIO_VERSION]);
-	if (!layout)
+	version = ebda[RIO_VERSION];
+	if (version != 2 && version != 3)
 		return -EPROTO;
-	found->version = layout->version;
-	chips = RIO_ENTRIES + ebda[RIO_NR_SCAL] * layout->scal_size;
-	if (end < payload + chips + ebda[RIO_NR_CHIPS] * layout->chip_size)
+	chips = RIO_ENTRIES + ebda[RIO_NR_SCAL] * scal_sizes[version];
+	if (end < payload + chips + ebda[RIO_NR_CHIPS] * chip_sizes[version])
 		return -EOVERFLOW;
-	entry = ebda + chips;
-	for (n = ebda[RIO_NR_CHIPS]; n; n--, entry += layout->chip_size)
-		add_chip(entry, layout, is_ram, found);
+	for (n = 0; n < ebda[RIO_NR_CHIPS]; n++)
+		add_chip(ebda + chips + n * chip_sizes[version], is_ram, found);
 	return 0;
 }

@@ -15,53 +15,18 @@
 #define CALGARY_BBAR_SIZE	0x100000
 
 /**
- * enum calgary_ebda_flaw - why an entry of the table is not used
- * @CALGARY_BBAR_ZERO: it has no address
- * @CALGARY_BBAR_UNALIGNED: its address is no multiple of 1 MB
- * @CALGARY_BBAR_TAKEN: RAM or interrupt controllers are at its address
- * @CALGARY_BBAR_TWICE: an entry before it has the same address
- * @CALGARY_TOO_MANY: there are more chips before it than there can be buses for
- * @CALGARY_NR_FLAWS: number of these
- */
-enum calgary_ebda_flaw {
-	CALGARY_BBAR_ZERO,
-	CALGARY_BBAR_UNALIGNED,
-	CALGARY_BBAR_TAKEN,
-	CALGARY_BBAR_TWICE,
-	CALGARY_TOO_MANY,
-	CALGARY_NR_FLAWS
-};
-
-/**
- * struct calgary_ebda_chip - a chip that translates, as the table has it
- * @bbar: physical address of its registers
- * @second: it is on the second planar, otherwise it has the legacy devices
- * @node: its node id
- * @owner: node id of the Hurricane chip that owns it
- * @first_slot: number of the first slot that it serves
- * @chassis: number of the chassis from 1, 0 when the table does not say
- */
-struct calgary_ebda_chip {
-	u32 bbar;
-	bool second;
-	u8 node;
-	u8 owner;
-	u8 first_slot;
-	u8 chassis;
-};
-
-/**
- * struct calgary_ebda - what the table says
- * @version: of the table, 2 or 3
- * @nr_chips: number of @chips
- * @flaws: number of entries that are not used, for each reason
- * @chips: in the table's order
+ * struct calgary_ebda - what the table says of chips that translate
+ * @nr_chips: number of chips that are used
+ * @nr_bad: number of those that are not
+ * @flaw: what the first of these has, or NULL
+ * @bbars: physical addresses of the registers of those that are used, in the
+ *	table's order
  */
 struct calgary_ebda {
-	unsigned int version;
 	unsigned int nr_chips;
-	unsigned int flaws[CALGARY_NR_FLAWS];
-	struct calgary_ebda_chip chips[CALGARY_MAX_CHIPS];
+	unsigned int nr_bad;
+	const char *flaw;
+	u32 bbars[CALGARY_MAX_CHIPS];
 };
 
 /**

@@ -4,7 +4,6 @@
  */
 #define pr_fmt(fmt) "calgary: " fmt
 
-#include <linux/bitmap.h>
 #include <linux/init.h>
 #include <linux/iommu-words.h>
 #include <linux/kstrtox.h>
@@ -29,10 +28,9 @@ static int __init set_bus(const char *name, const char *value)
 {
 	u8 bus;
 
-	in_list = false;
-	if (!value || kstrtou8(value, 0, &bus))
+	in_list = value && !kstrtou8(value, 0, &bus);
+	if (!in_list)
 		return -EINVAL;
-	in_list = true;
 	set_bit(bus, calgary_options.disabled);
 	return 0;
 }

@@ -37,30 +37,42 @@
 #define MAX_TRIES	100
 #define MAX_NS		(2 * NSEC_PER_MSEC)	/* all tries together */
 
+/* Read after an error: PLSSR, CSMR, MCK, and what nobody has told of */
+const u16 calgary_detail_regs[CALGARY_NR_DETAILS] = {
+	PHB_PLSSR, PHB_CSMR, PHB_MCK, 0x810, 0x820, 0x830, 0x840, 0x850, 0x860,
+	0x870, PHB_ROOT_STATUS,
+};
+
 static u32 read_phb(struct calgary_phb *phb, unsigned int offset)
 {
-	return phb->chip->io->read32(phb->chip,
-				     calgary_phb_base(phb->nr) + offset);
+	return phb->chip->io->read32(phb->chip->regs +
+				     CALGARY_PHB_BASE(phb->nr) + offset);
 }
 
 static void write_phb(struct calgary_phb *phb, unsigned int offset, u32 value)
 {
-	phb->chip->io->write32(phb->chip, calgary_phb_base(phb->nr) + offset,
-			       value);
+	phb->chip->io->write32(value, phb->chip->regs +
+				      CALGARY_PHB_BASE(phb->nr) + offset);
 }
 
-static u64 read_tar(struct calgary_phb *phb)
+static u64 read64(struct calgary_phb *phb, unsigned int offset)
 {
-	return phb->chip->io->read64(phb->chip, calgary_tar(phb->nr));
+	return phb->chip->io->read64(phb->chip->regs + offset);
+}
+
+static void write64(struct calgary_phb *phb, unsigned int offset, u64 value)
+{
+	phb->chip->io->write64(value, phb->chip->regs + offset);
 }
 
 /* Give TAR what it should have; that drops what the PHB has cached. */
 static void write_tar(struct calgary_phb *phb)
 {
-	phb->chip->io->write64(phb->chip, calgary_tar(phb->nr),
-			       (read_tar(phb) & ~TAR_OURS) | phb->tar);
+	u64 tar = read64(phb, CALGARY_TAR(phb->nr));
+
+	write64(phb, CALGARY_TAR(phb->nr), (tar & ~TAR_OURS) | phb->tar);
 	/* Reading it back makes sure that it has got there. */
-	read_tar(phb);
+	read64(phb, CALGARY_TAR(phb->nr));
 }
 
 static void change_config(struct calgary_phb *phb, u32 clear, u32 set)
@@ -75,17 +87,15 @@ static void change_config(struct calgary_phb *phb, u32 clear, u32 set)
 static void drain(struct calgary_phb *phb, u64 begin)
 {
 	unsigned int reads;
-	u64 queue;
 
 	for (reads = 0; reads < MAX_READS; reads++) {
-		queue = phb->chip->io->read64(phb->chip,
-					      calgary_split_queue(phb->nr));
-		if ((queue & SPLIT_QUEUE_EMPTY) == SPLIT_QUEUE_EMPTY)
+		if ((read64(phb, CALGARY_SPLIT_QUEUE(phb->nr)) &
+		     SPLIT_QUEUE_EMPTY) == SPLIT_QUEUE_EMPTY)
 			return;
 		if (phb->chip->io->now() - begin > MAX_NS)
 			break;
 	}
-	phb->news = "was still busy at a flush, which went on";
+	phb->news = "was still busy when DMA had to stop";
 }
 
 static bool soft_stop(struct calgary_phb *phb, u64 begin)
@@ -104,17 +114,25 @@ static bool soft_stop(struct calgary_phb *phb, u64 begin)
 	return true;
 }
 
-/* Stop all DMA; resume() wants *@aer again. */
-static int quiesce(struct calgary_phb *phb, u32 *aer)
+static void isolate(struct calgary_phb *phb)
+{
+	phb->slots = read_phb(phb, PHB_CONFIG_RW) & CONFIG_SLOTS_OFF;
+	change_config(phb, 0, CONFIG_SLOTS_OFF);
+	phb->state = CALGARY_ISOLATED;
+}
+
+/* Stop all DMA, of a chip that does not stop in another way */
+static int quiesce(struct calgary_phb *phb)
 {
 	u64 begin = phb->chip->io->now();
 	unsigned int tries;
 
+	lockdep_assert_held(&phb->lock);
 	if (!phb->calioc2) {
-		*aer = read_phb(phb, PHB_AER);
+		phb->aer = read_phb(phb, PHB_AER);
 		/* A kernel that died meanwhile has left but this 0. */
-		if (!*aer && phb->lenient)
-			*aer = AER_ALL;
+		if (!phb->aer && phb->lenient)
+			phb->aer = AER_ALL;
 		write_phb(phb, PHB_AER, 0);
 		read_phb(phb, PHB_PLSSR);
 		drain(phb, begin);
@@ -126,13 +144,15 @@ static int quiesce(struct calgary_phb *phb, u32 *aer)
 		if (phb->chip->io->now() - begin > MAX_NS)
 			break;
 	}
+	phb->news = "does not stop: its slots are off";
+	isolate(phb);
 	return -EIO;
 }
 
-static void resume(struct calgary_phb *phb, u32 aer)
+static void resume(struct calgary_phb *phb)
 {
 	if (!phb->calioc2) {
-		write_phb(phb, PHB_AER, aer);
+		write_phb(phb, PHB_AER, phb->aer);
 		read_phb(phb, PHB_AER);
 		return;
 	}
@@ -141,50 +161,22 @@ static void resume(struct calgary_phb *phb, u32 aer)
 	read_phb(phb, PHB_PMCR);
 }
 
-static void isolate(struct calgary_phb *phb)
-{
-	lockdep_assert_held(&phb->lock);
-	phb->slots = read_phb(phb, PHB_CONFIG_RW) & CONFIG_SLOTS_OFF;
-	change_config(phb, 0, CONFIG_SLOTS_OFF);
-	phb->state = CALGARY_ISOLATED;
-}
-
-/* Drop what the PHB has cached, while it translates */
-static int renew(struct calgary_phb *phb)
-{
-	u32 aer = 0;
-
-	lockdep_assert_held(&phb->lock);
-	if (quiesce(phb, &aer)) {
-		phb->news = "does not stop for a flush: its slots are off";
-		isolate(phb);
-		return -EIO;
-	}
-	write_tar(phb);
-	resume(phb, aer);
-	return 0;
-}
-
 /*
  * An on-board SAS controller on bus 1 of PCI-X machines keeps others waiting
  * for longer than the default, see bug 7180 of bugzilla.kernel.org.
  */
-static void wait_longer(struct calgary_phb *phb)
-{
-	unsigned int shift = calgary_ccr_shift(phb->nr);
-	u64 ccr = phb->chip->io->read64(phb->chip, CCR);
-
-	ccr &= ~(CCR_TIMEOUT_MASK << shift);
-	phb->chip->io->write64(phb->chip, CCR, ccr | CCR_TIMEOUT_2S << shift);
-}
-
 static void quirks(struct calgary_phb *phb)
 {
-	if (phb->calioc2)
+	unsigned int shift = phb->nr == 3 ? 28 : 44 - 4 * phb->nr;
+	u64 ccr;
+
+	if (phb->calioc2) {
 		write_phb(phb, PHB_SAVIOR,
 			  read_phb(phb, PHB_SAVIOR) | SAVIOR_QUIRK);
-	else if (phb->first_bus == 1)
-		wait_longer(phb);
+	} else if (phb->first_bus == 1) {
+		ccr = read64(phb, CCR) & ~(CCR_TIMEOUT_MASK << shift);
+		write64(phb, CCR, ccr | CCR_TIMEOUT_2S << shift);
+	}
 }
 
 /**
@@ -228,15 +220,12 @@ static bool translates(struct calgary_phb *phb)
 int calgary_phb_use(struct calgary_phb *phb, u64 tar)
 {
 	bool running;
-	u32 aer = 0;
 
 	guard(spinlock_irqsave)(&phb->lock);
 	phb->tar = tar;
 	running = phb->state != CALGARY_ISOLATED && translates(phb);
-	if (running && quiesce(phb, &aer)) {
-		isolate(phb);
+	if (running && quiesce(phb))
 		return -EIO;
-	}
 	if (!running || !tar)
 		change_config(phb, CONFIG_OURS, 0);
 	write_tar(phb);
@@ -248,7 +237,7 @@ int calgary_phb_use(struct calgary_phb *phb, u64 tar)
 		change_config(phb, 0, CONFIG_OURS);
 	}
 	if (running)
-		resume(phb, aer);
+		resume(phb);
 	if (phb->state != CALGARY_ISOLATED)
 		phb->state = tar ? CALGARY_ON : CALGARY_OFF;
 	return 0;
@@ -276,7 +265,8 @@ void calgary_phb_leave(struct calgary_phb *phb)
  */
 u64 calgary_phb_left(struct calgary_phb *phb)
 {
-	return translates(phb) ? read_tar(phb) & (TAR_BASE | TAR_SIZE) : 0;
+	return translates(phb) ? read64(phb, CALGARY_TAR(phb->nr)) &
+				 (TAR_BASE | TAR_SIZE) : 0;
 }
 
 /**
@@ -314,8 +304,10 @@ int calgary_phb_flush(struct calgary_phb *phb)
 	if (phb->state != CALGARY_ON || phb->done >= ticket)
 		return 0;
 	wanted = atomic64_read(&phb->wanted);
-	if (renew(phb))
+	if (quiesce(phb))
 		return -EIO;
+	write_tar(phb);
+	resume(phb);
 	phb->done = wanted;
 	return 0;
 }
@@ -337,20 +329,19 @@ bool calgary_phb_check(struct calgary_phb *phb, struct calgary_errors *errors)
 	unsigned int i;
 
 	guard(spinlock_irqsave)(&phb->lock);
-	*errors = (struct calgary_errors){ .news = phb->news };
-	phb->news = NULL;
+	*errors = (struct calgary_errors){};
+	/* A chip that is always busy is one piece of news. */
+	if (phb->news != phb->told)
+		errors->news = phb->news;
+	phb->told = phb->news;
 	if (phb->state != CALGARY_ON)
 		return false;
 	errors->csr = read_phb(phb, PHB_CSR);
 	if (!(errors->csr & CSR_ERROR))
 		return false;
-	errors->plssr = read_phb(phb, PHB_PLSSR);
-	errors->csmr = read_phb(phb, PHB_CSMR);
-	errors->mck = read_phb(phb, PHB_MCK);
-	for (i = 0; i < PHB_NR_DETAILS; i++)
-		errors->detail[i] = read_phb(phb, PHB_DETAIL(i));
-	if (phb->calioc2)
-		errors->root = read_phb(phb, PHB_ROOT_STATUS);
+	/* Calgary has no root complex. */
+	for (i = 0; i < CALGARY_NR_DETAILS - !phb->calioc2; i++)
+		errors->details[i] = read_phb(phb, calgary_detail_regs[i]);
 	write_phb(phb, PHB_CSR, 0);
 	if (!phb->lenient)
 		isolate(phb);
@@ -381,6 +372,8 @@ int calgary_phb_enable(struct calgary_phb *phb)
 	if ((read_phb(phb, PHB_CONFIG_RW) & CONFIG_SLOTS_OFF) != phb->slots)
 		return -EIO;
 	phb->state = phb->tar ? CALGARY_ON : CALGARY_OFF;
+	phb->news = NULL;
+	phb->told = NULL;
 	return 0;
 }
 
@@ -390,42 +383,38 @@ static u64 read_pair(struct calgary_phb *phb, unsigned int high,
 	return (u64)read_phb(phb, high) << 32 | read_phb(phb, low);
 }
 
-/* Registers may have nonsense, and what is beyond a table is none of it. */
-static unsigned int note_range(struct range *range, u64 start,
-			       u64 last, u64 end)
-{
-	if (start > last || start >= end)
-		return 0;
-	*range = (struct range){ start, min(last, end - 1) };
-	return 1;
-}
-
 /**
  * calgary_phb_ranges - which IOVAs a PHB does not translate
  * @phb: the PHB
- * @end: first IOVA beyond the table
  * @ranges: room for CALGARY_MAX_RANGES
+ *
+ * They may be beyond the end of a table, where no IOVA is, but not beyond 4 GB.
  *
  * Return: number of ranges.
  */
-unsigned int calgary_phb_ranges(struct calgary_phb *phb, u64 end,
-				struct range *ranges)
+unsigned int calgary_phb_ranges(struct calgary_phb *phb, struct range *ranges)
 {
+	const u64 last = SZ_4G - 1;
 	unsigned int n;
 
 	guard(spinlock_irqsave)(&phb->lock);
-	/* From CalIOC2's point of view, all of the first MB is legacy. */
-	n = note_range(ranges, phb->calioc2 ? 0 : 0xa0000, 0xfffff, end);
+	/*
+	 * Registers may have nonsense, of which none is a range. From CalIOC2's
+	 * point of view, all of the first MB is legacy.
+	 */
+	n = add_range(ranges, CALGARY_MAX_RANGES, 0,
+		      phb->calioc2 ? 0 : 0xa0000, CALGARY_WINDOW_LAST);
 	/* What the old name of the register calls a size is a limit. */
-	n += note_range(ranges + n, read_pair(phb, PHB_MEM1_HIGH, PHB_MEM1_LOW),
-		       read_phb(phb, PHB_MEM1_LIMIT) | CALGARY_WINDOW_LAST,
-		       end);
+	n = add_range(ranges, CALGARY_MAX_RANGES, n,
+		      read_pair(phb, PHB_MEM1_HIGH, PHB_MEM1_LOW),
+		      read_phb(phb, PHB_MEM1_LIMIT) | CALGARY_WINDOW_LAST);
 	if (read_phb(phb, PHB_CONFIG_RW) & CONFIG_MEM2)
-		n += note_range(ranges + n,
-			       read_pair(phb, PHB_MEM2_HIGH, PHB_MEM2_LOW),
-			       read_pair(phb, PHB_MEM2_LIMIT_HIGH,
-					 PHB_MEM2_LIMIT_LOW) |
-			       CALGARY_WINDOW_LAST, end);
+		n = add_range(ranges, CALGARY_MAX_RANGES, n,
+			      read_pair(phb, PHB_MEM2_HIGH, PHB_MEM2_LOW),
+			      min(read_pair(phb, PHB_MEM2_LIMIT_HIGH,
+					    PHB_MEM2_LIMIT_LOW) |
+				  CALGARY_WINDOW_LAST, last));
 	/* Interrupts; in a window or not, none says. */
-	return n + note_range(ranges + n, CALGARY_MSI, CALGARY_MSI_LAST, end);
+	return add_range(ranges, CALGARY_MAX_RANGES, n, CALGARY_MSI,
+			 CALGARY_MSI_LAST);
 }

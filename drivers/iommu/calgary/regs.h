@@ -4,7 +4,7 @@
  *
  * A chip has 1 MB of registers, all big endian. Most have 32 bits; those of
  * 64 bits are marked. Offsets count from the start of that space, those of a
- * PHB from calgary_phb_base().
+ * PHB from CALGARY_PHB_BASE().
  */
 #ifndef _CALGARY_REGS_H
 #define _CALGARY_REGS_H
@@ -18,43 +18,23 @@
 #define PCI_DEVICE_ID_CALGARY	0x02a1
 #define PCI_DEVICE_ID_CALIOC2	0x0308
 
-/* Of the chip */
-#define CCR			0x108	/* 64; time-outs of split completions */
+/* Of the chip; 64; time-outs of split completions, 4 bits for each PHB */
+#define CCR			0x108
 #define CCR_TIMEOUT_2S		0xeULL
 #define CCR_TIMEOUT_MASK	0xfULL
 
-static inline unsigned int calgary_tar(unsigned int phb)	/* 64 */
-{
-	return 0x580 + 8 * phb;
-}
-
-static inline unsigned int calgary_bus_range(unsigned int phb)
-{
-	return 0x4020 + 0x1000 * phb;
-}
-
-static inline unsigned int calgary_split_queue(unsigned int phb)	/* 64 */
-{
-	return 0x4870 + 0x1000 * phb;
-}
-
-static inline unsigned int calgary_phb_base(unsigned int phb)
-{
-	return 0x8000 + 0x1000 * phb;
-}
-
-static inline unsigned int calgary_ccr_shift(unsigned int phb)
-{
-	return phb == 3 ? 28 : 44 - 4 * phb;
-}
+/* Of the chip, one for each PHB */
+#define CALGARY_TAR(phb)	(0x580 + 8 * (phb))		/* 64 */
+#define CALGARY_BUS_RANGE(phb)	(0x4020 + 0x1000 * (phb))
+#define CALGARY_SPLIT_QUEUE(phb) (0x4870 + 0x1000 * (phb))	/* 64 */
+#define CALGARY_PHB_BASE(phb)	(0x8000 + 0x1000 * (phb))
 
 #define BUS_RANGE_FIRST		GENMASK(23, 16)
 #define BUS_RANGE_LAST		GENMASK(15, 8)
 
 #define TAR_BASE		GENMASK_ULL(47, 15)
-#define TAR_VALID		BIT_ULL(3)
 #define TAR_SIZE		GENMASK_ULL(2, 0)
-#define TAR_OURS		(TAR_BASE | TAR_VALID | TAR_SIZE)
+#define TAR_OURS		(TAR_BASE | BIT_ULL(3) | TAR_SIZE)
 
 /* The byte at the lowest address */
 #define SPLIT_QUEUE_EMPTY	GENMASK_ULL(63, 56)
@@ -73,13 +53,13 @@ static inline unsigned int calgary_ccr_shift(unsigned int phb)
 #define PHB_MEM2_HIGH		0x2c0
 #define PHB_MEM2_LIMIT_HIGH	0x2d0
 #define PHB_MEM2_LIMIT_LOW	0x2e0
-#define PHB_MCK			0x800
-#define PHB_DETAIL(n)		(0x810 + 0x10 * (n))
-#define PHB_NR_DETAILS		7
+#define PHB_MCK			0x800	/* and seven more, of errors */
 #define PHB_ROOT_STATUS		0xcb0	/* this and the rest: CalIOC2 */
 #define PHB_PMDR		0xda0
 #define PHB_PMCR		0xda8
 #define PHB_SAVIOR		0xdb0
+
+#define CALGARY_NR_DETAILS	11	/* what is read after an error */
 
 #define CSR_ERROR		0xffe0ffff
 #define CSR_AGENT		GENMASK(20, 16)

@@ -11,7 +11,7 @@
  * to be left alone.
  */
 #include <linux/bitfield.h>
-#include <linux/bitmap.h>
+#include <linux/cleanup.h>
 #include <linux/gfp.h>
 #include <linux/io.h>
 #include <linux/mm.h>
@@ -54,11 +54,11 @@ static void describe(struct calgary_table *table, const struct calgary_io *io,
 		     void *entries, u64 tar)
 {
 	table->tar = tar;
-	table->pt.format = &tce_format;
-	table->pt.table = entries;
-	table->pt.pages = calgary_table_bytes(FIELD_GET(TAR_SIZE, tar)) /
+	table->flat.pt.format = &tce_format;
+	table->flat.pt.table = entries;
+	table->flat.pt.pages = CALGARY_TABLE_BYTES(FIELD_GET(TAR_SIZE, tar)) /
 			  sizeof(__be64);
-	table->pt.publish = io->publish;
+	table->flat.pt.publish = io->publish;
 }
 
 /**
@@ -73,30 +73,32 @@ static void describe(struct calgary_table *table, const struct calgary_io *io,
 struct calgary_table *calgary_table_alloc(const struct calgary_io *io,
 					  unsigned int code)
 {
-	struct calgary_table *table = kzalloc_obj(*table);
+	struct calgary_table *table __free(kfree) = kzalloc_obj(*table);
 	void *entries;
 
 	if (!table)
 		return NULL;
-	while (!(entries = alloc_entries(calgary_table_bytes(code)))) {
-		if (!code--) {
-			kfree(table);
+	while (!(entries = alloc_entries(CALGARY_TABLE_BYTES(code)))) {
+		if (!code--)
 			return NULL;
-		}
 	}
 	describe(table, io, entries, virt_to_phys(entries) | code);
 	/* The zeros have to get to memory as well. */
-	flat_pt_clear(&table->pt);
-	return table;
+	flat_pt_clear(&table->flat.pt);
+	return_ptr(table);
 }
 
-/* Which MB are in use? Memory with anything else in it is no table. */
-static bool note_old(struct calgary_table *table)
+/*
+ * Which MB are in use? Memory with anything else in it is no table. An empty
+ * one has nothing to keep, and may be shared by PHBs.
+ */
+static bool note_old(const struct flat_pt *pt, unsigned long *used)
 {
-	const __be64 *tces = table->pt.table;
+	const __be64 *tces = pt->table;
+	bool some = false;
 	unsigned long i;
 
-	for (i = 0; i < table->pt.pages; i++) {
+	for (i = 0; i < pt->pages; i++) {
 		u64 tce = be64_to_cpu(READ_ONCE(tces[i]));
 
 		if (!tce)
@@ -104,43 +106,50 @@ static bool note_old(struct calgary_table *table)
 		if (tce & ~(TCE_PHYS | TCE_READ | TCE_WRITE) ||
 		    !(tce & (TCE_READ | TCE_WRITE)))
 			return false;
-		__set_bit(i / TCES_PER_MB, table->old);
+		__set_bit(i / TCES_PER_MB, used);
+		some = true;
 	}
-	/* An empty one has nothing to keep, and may be shared by PHBs. */
-	return !bitmap_empty(table->old, SZ_4G / SZ_1M) &&
-	       table->pt.pages / TCES_PER_MB >=
-	       bitmap_weight(table->old, SZ_4G / SZ_1M) + MIN_FREE / SZ_1M;
+	return some;
+}
+
+/* Is there something left, between those and beside what is reserved? */
+static bool has_room(const struct flat_pt *pt, const unsigned long *used)
+{
+	unsigned int mb = pt->pages / TCES_PER_MB;
+
+	return mb >= bitmap_weight(used, mb) + MIN_FREE / SZ_1M;
 }
 
 /**
  * calgary_table_adopt - go on with the table of a kernel that crashed
  * @io: how to get at it
  * @tar: where it is, and its size, as a register says, which is not believed
+ * @used: MB of IOVAs that cannot be used; those with mappings are added
  *
  * Context: May sleep.
  *
  * Return: the table, or NULL when there is none, or none that can be used.
  */
-struct calgary_table *calgary_table_adopt(const struct calgary_io *io, u64 tar)
+struct calgary_table *calgary_table_adopt(const struct calgary_io *io, u64 tar,
+					  unsigned long *used)
 {
-	size_t bytes = calgary_table_bytes(FIELD_GET(TAR_SIZE, tar));
+	size_t bytes = CALGARY_TABLE_BYTES(FIELD_GET(TAR_SIZE, tar));
 	u64 start = tar & TAR_BASE;
-	struct calgary_table *table;
+	struct calgary_table *table __free(kfree) = kzalloc_obj(*table);
 	void *entries;
 
 	/* All kernels have their tables there. */
-	if (start < SZ_1M || start > SZ_4G - bytes || start & (bytes - 1))
+	if (!table || start < SZ_1M || start > SZ_4G - bytes ||
+	    start & (bytes - 1))
 		return NULL;
-	table = kzalloc_obj(*table);
-	entries = table ? io->map(start, bytes) : NULL;
-	if (entries) {
-		table->unmap = io->unmap;
-		describe(table, io, entries, tar & (TAR_BASE | TAR_SIZE));
-		if (note_old(table))
-			return table;
-		io->unmap(entries);
-	}
-	kfree(table);
+	entries = io->map(start, bytes);
+	if (!entries)
+		return NULL;
+	table->unmap = io->unmap;
+	describe(table, io, entries, tar & (TAR_BASE | TAR_SIZE));
+	if (note_old(&table->flat.pt, used) && has_room(&table->flat.pt, used))
+		return_ptr(table);
+	io->unmap(entries);
 	return NULL;
 }
 
@@ -155,8 +164,8 @@ void calgary_table_free(struct calgary_table *table)
 	if (!table)
 		return;
 	if (table->unmap)
-		table->unmap(table->pt.table);
+		table->unmap(table->flat.pt.table);
 	else
-		free_pages_exact(table->pt.table, flat_pt_bytes(&table->pt));
+		free_pages_exact(table->flat.pt.table, flat_pt_bytes(&table->flat.pt));
 	kfree(table);
 }

@@ -5,9 +5,7 @@
  */
 #define pr_fmt(fmt) "calgary: " fmt
 
-#include <linux/bitmap.h>
 #include <linux/cacheflush.h>
-#include <linux/cleanup.h>
 #include <linux/crash_dump.h>
 #include <linux/dma-map-ops.h>
 #include <linux/init.h>
@@ -35,24 +33,14 @@
 /* The largest table after a crash, when memory is little: 256 KB for 128 MB */
 #define CRASH_CODE	2
 
-static u32 read32(struct calgary_chip *chip, unsigned int offset)
+static u64 read64be(const void __iomem *reg)
 {
-	return ioread32be(chip->regs + offset);
+	return swab64(readq(reg));
 }
 
-static void write32(struct calgary_chip *chip, unsigned int offset, u32 value)
+static void write64be(u64 value, void __iomem *reg)
 {
-	iowrite32be(value, chip->regs + offset);
-}
-
-static u64 read64(struct calgary_chip *chip, unsigned int offset)
-{
-	return swab64(readq(chip->regs + offset));
-}
-
-static void write64(struct calgary_chip *chip, unsigned int offset, u64 value)
-{
-	writeq(swab64(value), chip->regs + offset);
+	writeq(swab64(value), reg);
 }
 
 /* Where another kernel had its RAM, this one was told of nothing. */
@@ -64,10 +52,10 @@ static void *map_old(u64 start, size_t bytes)
 }
 
 static const struct calgary_io x86_io = {
-	.read32 = read32,
-	.write32 = write32,
-	.read64 = read64,
-	.write64 = write64,
+	.read32 = ioread32be,
+	.write32 = iowrite32be,
+	.read64 = read64be,
+	.write64 = write64be,
 	.now = ktime_get_mono_fast_ns,
 	.map = map_old,
 	.unmap = memunmap,
@@ -91,14 +79,14 @@ static int __init read_ebda(struct calgary_ebda *found)
 				  found);
 }
 
-static void __init add_chip(const struct calgary_ebda_chip *info)
+static void __init add_chip(u32 bbar)
 {
 	struct calgary_chip *chip = kzalloc_obj(*chip);
 
 	if (chip)
-		chip->regs = ioremap(info->bbar, CALGARY_BBAR_SIZE);
+		chip->regs = ioremap(bbar, CALGARY_BBAR_SIZE);
 	if (!chip || !chip->regs) {
-		pr_err("no memory for the chip at 0x%x\n", info->bbar);
+		pr_err("no memory for the chip at 0x%x\n", bbar);
 		kfree(chip);
 		return;
 	}
@@ -106,39 +94,16 @@ static void __init add_chip(const struct calgary_ebda_chip *info)
 	calgary_add_chip(chip);
 }
 
-static void __init add_chips(const struct calgary_ebda *found)
-{
-	static const char * const flaws[CALGARY_NR_FLAWS] __initconst = {
-		[CALGARY_BBAR_ZERO] = "no address",
-		[CALGARY_BBAR_UNALIGNED] = "an odd address",
-		[CALGARY_BBAR_TAKEN] = "an address where something else is",
-		[CALGARY_BBAR_TWICE] = "the address of another",
-		[CALGARY_TOO_MANY] = "no number of a bus left",
-	};
-	unsigned int i;
-
-	for (i = 0; i < CALGARY_NR_FLAWS; i++) {
-		if (found->flaws[i])
-			pr_warn("%u chips have %s, not used\n",
-				found->flaws[i], flaws[i]);
-	}
-	for (i = 0; i < found->nr_chips; i++)
-		add_chip(&found->chips[i]);
-}
-
-static const struct syscore_ops calgary_syscore_ops = {
-	.resume = calgary_resume,
-};
-
 static struct syscore calgary_syscore = {
-	.ops = &calgary_syscore_ops,
+	.ops = &(const struct syscore_ops){ .resume = calgary_resume },
 };
 
 /* After PCI devices have got their addresses, before drivers are there */
 static int __init calgary_init(void)
 {
 	bool wanted = !no_iommu && calgary_options.on;
-	struct calgary_ebda *found __free(kfree) = NULL;
+	struct calgary_ebda found;
+	unsigned int i;
 	int ret;
 
 	if (iommu_detected || (!wanted && !is_kdump_kernel()))
@@ -146,19 +111,20 @@ static int __init calgary_init(void)
 	/* Chips that the dead kernel has left translating do not serve this. */
 	if (!wanted)
 		bitmap_fill(calgary_options.disabled, 256);
-	found = kzalloc_obj(*found);
-	if (!found)
-		return -ENOMEM;
-	ret = read_ebda(found);
+	ret = read_ebda(&found);
 	if (ret) {
 		if (ret != -ENOENT)
 			pr_warn("bad table of chips (%pe), none is used\n",
 				ERR_PTR(ret));
 		return 0;
 	}
+	if (found.nr_bad)
+		pr_warn("%u chips are not used, the first has %s\n",
+			found.nr_bad, found.flaw);
 	if (is_kdump_kernel())
 		calgary_options.code = min(calgary_options.code, CRASH_CODE);
-	add_chips(found);
+	for (i = 0; i < found.nr_chips; i++)
+		add_chip(found.bbars[i]);
 	if (calgary_start(&x86_io)) {
 		x86_platform.iommu_shutdown = calgary_shutdown;
 		register_syscore(&calgary_syscore);
