@@ -80,6 +80,20 @@ def errant(words, what, domain, least, **more):
                   known_log=ERRANT, events={"tar_write": (least, math.inf)})
 
 
+def crash(words, what):
+    """A mode in which a second kernel goes on with the running tables."""
+    kept = r"calgary0-phb{}: going on with the table at 0x\w+, \d+ of \d+ MB"
+    return behind(f" {words} crashkernel=256M rig.plan=crash "
+                  "rig.after=calgary", f"the kernel after a crash, {what}",
+                  says=(kept.format(0), kept.format(1)),
+                  ran=("crash.translated", "crash.load", "nvme.kept",
+                       "ahci.kept"),
+                  next=("kernel", "initrd"),
+                  # No DMA is errant in either kernel.
+                  known_log=(r"Kernel panic - not syncing: sysrq triggered",
+                             r"Call Trace:"))
+
+
 def modes(second_bus, largest):
     """The modes of a machine whose second PHB roots a bus."""
     return {
@@ -94,6 +108,7 @@ def modes(second_bus, largest):
                      known=UNTRANSLATED),
         "off": Mode("rig.mib=8", "not asked for", None, iommu="",
                     bounce="yes", known=UNTRANSLATED),
+        "crash": crash("iommu.strict=0", "translated"),
         "small": behind(" calgary=2M iommu.strict=0", "tables of 2 MB"),
         "empty": behind(" calgary=translate_empty_slots,2M iommu.strict=0",
                         "tables for empty buses as well"),

@@ -249,7 +249,9 @@ def config_of(machine, mode):
 def kernel_words(machine, mode, accel, tool, extra):
     """The kernel command line."""
     words = ["panic=-1", "oops=panic", "loglevel=7",
-             *board_of(machine).words(accel, tool), mode.words]
+             *board_of(machine).words(accel, tool), *guest_words(machine),
+             # Its own plan comes after the machine's.
+             mode.words]
     if mode.layers:
         layers = ",".join(f"pci:{device}:{stack}"
                           for device, stack in mode.layers)
@@ -259,7 +261,6 @@ def kernel_words(machine, mode, accel, tool, extra):
                  if "nodma" in stack.split("+")]
     if forbidden:
         words.append(f"dma_nodma={','.join(forbidden)}")
-    words += guest_words(machine)
     if mode.kunit:
         words += ["kunit.enable=1", "kunit.autorun=1", "rig.selftests"]
     return " ".join(word for word in (*words, *extra) if word)

@@ -152,7 +152,8 @@ CRASH = two_devices(
     "crash", {"pt": crash("iommu=pt", "pass-through", "identity"),
               "lazy": crash("iommu.strict=0", "translated", "DMA-FQ")},
     memory="5G", plan="crash",
-    required=("crash.translated", "crash.load", *DISK, "edu32.run"))
+    required=("crash.translated", "crash.load", "nvme.kept", *DISK,
+              "edu32.run"))
 
 # --- allocations that fail ---------------------------------------------------
 
