@@ -16,10 +16,18 @@ FIRST_SLOT = 8
 LOW = "-machine", "max-ram-below-4g=1G"
 APERTURE = 1 << 30
 TIGHT = 2 << 20
+# Less does not suffice for what all drivers map at their start.
+FULL = 16 << 20
 # It cannot reach this one, but bounce buffers, unless its mask becomes
 # narrower; see vm_small.BOUNCING.
 BOUNCED = ("edu30",)
 BOUNCING = ("edu30.mask-change", "edu30.masks-differ")
+# With "force" nothing is direct, and the aperture is beyond its mask.
+BEYOND = tuple(f"edu30.{test}" for test in (
+    "streaming-below-mask", "streaming-above-mask", "streaming-above-4g",
+    "scatterlist", "coherent", "sync-reuse", "alloc-pages",
+    "alloc-noncontiguous", "random", "stale-address", "masks-differ",
+    "mask-change"))
 STATS = tuple((device, "stats") for device in (
     NVME[1], "8086:2922", "8086:10d3", "8086:100e", EDU))
 
@@ -107,6 +115,32 @@ GART = machine("gart", BOARD, CARDS, {
                   known=BOUNCING, most=math.inf,
                   aperture=(APERTURE, 2 * APERTURE - 1,
                             2 * APERTURE - TIGHT)),
+    "force": gart("iommu.strict=0 iommu=force", "nothing is direct",
+                  aperture(5, ",prefetch=on"), most=math.inf,
+                  **FIXED | {"known": BEYOND}),
+    # Nor is it where nothing can be bounced: drivers try again.
+    "full": gart(f"iommu.strict=0 iommu={FULL} iommu=force swiotlb=noforce "
+                 "rig.skip=stale-address",
+                 "all share a window that is soon full, nothing is bounced",
+                 aperture(5, ",prefetch=on"), bounce="no", most=math.inf,
+                 known=(*BEYOND, "edu32.in-flight"),
+                 aperture=(APERTURE, 2 * APERTURE - 1,
+                           2 * APERTURE - FULL)),
+    "fullflush": gart("iommu.strict=0 iommu=fullflush",
+                      "a flush for each mapping",
+                      aperture(5, ",prefetch=on"), most=math.inf, **FIXED),
+    "memaper": gart("iommu.strict=0 iommu=memaper=3",
+                    "an aperture of 256 MiB is taken from memory",
+                    aperture(0, ",prefetch=on"), aperture=(),
+                    says=(STOLEN,), known=BOUNCING),
+    "noaperture": Mode("iommu=noaperture rig.mib=8",
+                       "no aperture may be taken from memory", None,
+                       iommu="", layers=STATS, bounce="yes",
+                       qemu=northbridges(",prefetch=on"), known=BOUNCING,
+                       known_log=(r"swiotlb addr \S+ overflow "
+                                  r"\(mask 1f{7},",)),
+    "8g": gart("iommu.strict=0", "8 GiB", aperture(5, ",prefetch=on"),
+               memory="8G", **FIXED),
     # All reach all memory, and the driver stays away.
     "1g": Mode("rig.mib=8", "1 GiB, so that no GART is needed", None,
                iommu="", layers=STATS, memory="1G", bounce="no",
