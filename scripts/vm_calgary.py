@@ -18,6 +18,7 @@ CARDS = ("edu40", "edu32", "edu64")
 # As with RESYNC, where there is no IOMMU, or it does not translate
 BEFORE = ("edu40.mask-change",)
 UNTRANSLATED = (*BEFORE, *vm_small.RESYNC)
+SIZE = r"calgary0-phb{}: table of {} KB\s"
 # What the kernel says of a DMA that it was asked for
 ERRANT = (r"calgary\d-phb\d: (?:errant DMA|details|slots are off)",
           r"suspected of an errant DMA")
@@ -109,7 +110,8 @@ def modes(second_bus, largest):
         "off": Mode("rig.mib=8", "not asked for", None, iommu="",
                     bounce="yes", known=UNTRANSLATED),
         "crash": crash("iommu.strict=0", "translated"),
-        "small": behind(" calgary=2M iommu.strict=0", "tables of 2 MB"),
+        "small": behind(" calgary=2M iommu.strict=0", "tables of 2 MB",
+                        says=(SIZE.format(0, 2048), SIZE.format(1, 2048))),
         "empty": behind(" calgary=translate_empty_slots,2M iommu.strict=0",
                         "tables for empty buses as well"),
         "disable": behind(f" calgary=disable={second_bus} iommu.strict=0",

@@ -280,18 +280,20 @@ static void calgary_domain_free(struct iommu_domain *domain)
 
 static struct iommu_domain *calgary_domain_alloc(struct device *dev)
 {
-	size_t wanted = CALGARY_TABLE_BYTES(calgary_options.code);
 	struct calgary_phb *phb = to_phb(dev);
 	struct calgary_table *table;
+	size_t bytes;
 
 	table = xchg(&phb->spare, NULL) ?:
 		calgary_table_alloc(phb->chip->io, calgary_options.code);
 	if (!table)
 		return ERR_PTR(-ENOMEM);
 	table->phb = phb;
-	if (flat_pt_bytes(&table->flat.pt) < wanted && !table->unmap)
-		dev_notice(phb->iommu.dev, "table of %zu KB, memory is short for more\n",
-			   flat_pt_bytes(&table->flat.pt) / SZ_1K);
+	bytes = flat_pt_bytes(&table->flat.pt);
+	if (!table->unmap)
+		dev_info(phb->iommu.dev, "table of %zu KB%s\n", bytes / SZ_1K,
+			 bytes < CALGARY_TABLE_BYTES(calgary_options.code) ?
+			 ", memory is short for more" : "");
 	table->flat.domain = (struct iommu_domain){
 		.pgsize_bitmap = SZ_4K,
 		.geometry.aperture_end = (u64)table->flat.pt.pages * SZ_4K - 1,

@@ -10,7 +10,6 @@
 #define _CALGARY_REGS_H
 
 #include <linux/bits.h>
-#include <linux/types.h>
 
 #define CALGARY_PHBS		4	/* of a chip */
 

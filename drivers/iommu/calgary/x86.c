@@ -112,12 +112,11 @@ static int __init calgary_init(void)
 	if (!wanted)
 		bitmap_fill(calgary_options.disabled, 256);
 	ret = read_ebda(&found);
-	if (ret) {
-		if (ret != -ENOENT)
-			pr_warn("bad table of chips (%pe), none is used\n",
-				ERR_PTR(ret));
+	if (ret && ret != -ENOENT)
+		pr_warn("bad table of chips (%pe), none is used\n",
+			ERR_PTR(ret));
+	if (ret)
 		return 0;
-	}
 	if (found.nr_bad)
 		pr_warn("%u chips are not used, the first has %s\n",
 			found.nr_bad, found.flaw);
