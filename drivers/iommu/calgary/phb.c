@@ -33,6 +33,7 @@
 
 #include "calgary.h"
 
+/* A clock that any context may read steps back at times, which ends nothing. */
 #define MAX_READS	100
 #define MAX_TRIES	100
 #define MAX_NS		(2 * NSEC_PER_MSEC)	/* all tries together */
@@ -92,7 +93,7 @@ static void drain(struct calgary_phb *phb, u64 begin)
 		if ((read64(phb, CALGARY_SPLIT_QUEUE(phb->nr)) &
 		     SPLIT_QUEUE_EMPTY) == SPLIT_QUEUE_EMPTY)
 			return;
-		if (phb->chip->io->now() - begin > MAX_NS)
+		if ((s64)(phb->chip->io->now() - begin) > MAX_NS)
 			break;
 	}
 	phb->news = "was still busy when DMA had to stop";
@@ -141,7 +142,7 @@ static int quiesce(struct calgary_phb *phb)
 	for (tries = 0; tries < MAX_TRIES; tries++) {
 		if (soft_stop(phb, begin))
 			return 0;
-		if (phb->chip->io->now() - begin > MAX_NS)
+		if ((s64)(phb->chip->io->now() - begin) > MAX_NS)
 			break;
 	}
 	phb->news = "does not stop: its slots are off";

@@ -56,6 +56,8 @@ struct fake {
 
 /* Tests come one by one. */
 static u64 fake_ns;
+/* How much the clock steps back, once it has been read */
+static u64 fake_back;
 
 /* Where registers seem to be, a fake is: at a multiple of this. */
 #define FAKE_SPACE	SZ_64K
@@ -181,7 +183,11 @@ static void fake_write64(u64 value, void __iomem *reg)
 
 static u64 fake_now(void)
 {
-	return fake_ns;
+	u64 ns = fake_ns;
+
+	fake_ns -= fake_back;
+	fake_back = 0;
+	return ns;
 }
 
 static const struct calgary_io fake_io = {
@@ -383,6 +389,24 @@ static void drain_is_bounded_by_time(struct kunit *test)
 	KUNIT_EXPECT_LE(test, f->queue_reads, 5);
 	KUNIT_EXPECT_LE(test, fake_ns, 10 * NSEC_PER_MSEC);
 	KUNIT_EXPECT_EQ(test, f->regs[0x200 / 4], AER);
+}
+
+static void clock_that_steps_back_ends_nothing(struct kunit *test)
+{
+	struct fake *f = started(test, CALGARY);
+
+	f->busy = 3;
+	fake_back = 50;
+	KUNIT_EXPECT_EQ(test, calgary_phb_flush(f->phb), 0);
+	KUNIT_EXPECT_EQ(test, fake_back, 0);
+	KUNIT_EXPECT_EQ(test, f->queue_reads, 4);
+	KUNIT_EXPECT_NULL(test, f->phb->news);
+	f = started(test, CALIOC2);
+	f->faults = 2;
+	fake_back = 50;
+	KUNIT_EXPECT_EQ(test, calgary_phb_flush(f->phb), 0);
+	KUNIT_EXPECT_EQ(test, f->failed, 2);
+	KUNIT_EXPECT_EQ(test, f->phb->state, CALGARY_ON);
 }
 
 static void calioc2_flush_stops_hard(struct kunit *test)
@@ -924,6 +948,7 @@ static struct kunit_case calgary_phb_cases[] = {
 	KUNIT_CASE(calgary_goes_on_when_the_queue_stays_full),
 	KUNIT_CASE(news_is_told_once_until_slots_go_on),
 	KUNIT_CASE(drain_is_bounded_by_time),
+	KUNIT_CASE(clock_that_steps_back_ends_nothing),
 	KUNIT_CASE(calioc2_flush_stops_hard),
 	KUNIT_CASE(failed_soft_stop_is_undone_and_tried_again),
 	KUNIT_CASE(each_try_may_poll_as_often),
