@@ -407,7 +407,6 @@ static void adopt(struct calgary_phb *phb)
 	u64 tar = calgary_phb_left(phb);
 	unsigned int n, mb;
 
-	phb->lenient = true;
 	phb->inherited = tar;
 	if (!tar)
 		return;
@@ -433,6 +432,8 @@ static bool add_phb(struct calgary_phb *phb)
 	bool disabled, bad = false;
 	unsigned int bus;
 
+	/* The kernel before may have died while it had stopped this one. */
+	phb->lenient = is_kdump_kernel();
 	for (bus = phb->first_bus; bus <= phb->last_bus; bus++)
 		bad |= !!find_bus(bus);
 	if (phb->last_bus < phb->first_bus || bad) {
@@ -449,7 +450,7 @@ static bool add_phb(struct calgary_phb *phb)
 	    iommu_device_sysfs_add(&phb->iommu, NULL, calgary_groups,
 				   "calgary%u-phb%u", chip->nr, phb->nr))
 		return false;
-	if (is_kdump_kernel())
+	if (phb->lenient)
 		adopt(phb);
 	list_add_tail(&phb->node, &phbs);
 	return true;

@@ -347,6 +347,21 @@ static void others_start_with_nothing(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, start(&io), 2);
 }
 
+/* The dead kernel was about to flush, and has stopped arbitration. */
+static void disabled_ones_go_on_after_a_crash(struct kunit *test)
+{
+	struct calgary_chip *chip = new_chip(test);
+
+	*reg32(chip, 0, 0x160) = 0x20080001;
+	*reg32(chip, 0, 0x200) = 0;
+	crashed = true;
+	__set_bit(BUS, calgary_options.disabled);
+	add_chip(chip);
+	KUNIT_EXPECT_NULL(test, find_bus(BUS));
+	KUNIT_EXPECT_EQ(test, *reg32(chip, 0, 0x160), 0x00080001);
+	KUNIT_EXPECT_EQ(test, *reg32(chip, 0, 0x200), AER_ALL);
+}
+
 static struct calgary_options kept;
 
 static int calgary_test_init(struct kunit *test)
@@ -384,6 +399,7 @@ static struct kunit_case calgary_cases[] = {
 	KUNIT_CASE(devices_have_no_ats),
 	KUNIT_CASE(running_table_is_adopted),
 	KUNIT_CASE(others_start_with_nothing),
+	KUNIT_CASE(disabled_ones_go_on_after_a_crash),
 	{}
 };
 
