@@ -370,24 +370,6 @@ static void arena_take(struct iova_arena *a, unsigned int bit,
 	*pfn = a->range.lo + bit;
 }
 
-/* Right at the cursor, within a word: most of the time there is room. */
-static bool arena_alloc_next(struct iova_arenas *as, struct iova_arena *a,
-			     unsigned long size, unsigned long *pfn)
-{
-	unsigned int bit = a->cursor;
-	unsigned long *word = arena_busy(as, a) + bit / BITS_PER_LONG;
-	unsigned long mask;
-
-	if (bit % BITS_PER_LONG + size > BITS_PER_LONG || bit >> as->order)
-		return false;
-	mask = GENMASK(size - 1, 0) << bit % BITS_PER_LONG;
-	if (*word & mask)
-		return false;
-	*word |= mask;
-	arena_take(a, bit, size, pfn);
-	return true;
-}
-
 /* What the first page of a request is aligned to: to its skew, if it has one. */
 static unsigned int request_order(const struct iova_request *rq)
 {
@@ -397,6 +379,29 @@ static unsigned int request_order(const struct iova_request *rq)
 static bool arena_may_fit(struct iova_arena *a, const struct iova_request *rq)
 {
 	return a->longest[request_order(rq)] >= rq->size;
+}
+
+/* Right behind the cursor, within a word: most of the time there is room. */
+static bool arena_alloc_next(struct iova_arenas *as, struct iova_arena *a,
+			     const struct iova_request *rq, unsigned long *pfn)
+{
+	unsigned int bit = a->cursor;
+	unsigned long *word, mask;
+
+	if (rq->order) {
+		if (!arena_may_fit(a, rq))
+			return false;
+		bit = first_place(rq, bit);
+	}
+	if (bit % BITS_PER_LONG + rq->size > BITS_PER_LONG || bit >> as->order)
+		return false;
+	word = arena_busy(as, a) + bit / BITS_PER_LONG;
+	mask = GENMASK(rq->size - 1, 0) << bit % BITS_PER_LONG;
+	if (*word & mask)
+		return false;
+	*word |= mask;
+	arena_take(a, bit, rq->size, pfn);
+	return true;
 }
 
 /* A search has failed: with more alignment the next would, too. */
@@ -461,13 +466,12 @@ static void arena_free(struct iova_arenas *as, struct iova_arena *a,
 	 */
 	smp_mb__before_atomic();
 	bit %= BITS_PER_LONG;
-	while (size) {
-		unsigned long n = min(size, BITS_PER_LONG - bit);
-
-		atomic_long_or(GENMASK(bit + n - 1, bit), freed++);
-		size -= n;
-		bit = 0;
+	/* A word, mostly */
+	for (; bit + size > BITS_PER_LONG; bit = 0) {
+		atomic_long_or(GENMASK(BITS_PER_LONG - 1, bit), freed++);
+		size -= BITS_PER_LONG - bit;
 	}
+	atomic_long_or(GENMASK(size - 1, 0) << bit, freed);
 	/*
 	 * Pairs with the barrier in the flush timer, see dma_flush_arm(), and
 	 * with that in arena_dirty(): either the bits are seen there, or this
@@ -1550,10 +1554,11 @@ static noinline bool alloc_slowly(struct iova_arenas *as,
 }
 
 /* From the arena in use, if there is room without a search. */
-static bool alloc_next(struct iova_arenas *as, unsigned long size,
-		       unsigned long limit, unsigned long *pfn)
+static bool alloc_next(struct iova_arenas *as, const struct iova_request *rq,
+		       unsigned long *pfn)
 {
 	struct iova_pool *pool = &raw_cpu_ptr(as->cpus)->pool[0];
+	unsigned long limit = min(rq->limit, as->end);
 	struct iova_arena *a;
 	bool ret = false;
 
@@ -1562,7 +1567,7 @@ static bool alloc_next(struct iova_arenas *as, unsigned long size,
 	a = list_first_entry_or_null(&pool->arenas[class_of(as, limit)],
 				     typeof(*a), node);
 	if (a && a->range.hi <= limit)
-		ret = arena_alloc_next(as, a, size, pfn);
+		ret = arena_alloc_next(as, a, rq, pfn);
 	pool->allocs += ret;
 	pool_unlock(pool);
 	return ret;
@@ -1582,8 +1587,8 @@ static bool alloc_next(struct iova_arenas *as, unsigned long size,
 bool iova_arenas_alloc(struct iova_arenas *as,
 		       const struct iova_request *request, unsigned long *pfn)
 {
-	if (request->size <= as->small && !request->order &&
-	    alloc_next(as, request->size, min(request->limit, as->end), pfn))
+	if (request->size <= as->small && request->order <= as->order &&
+	    alloc_next(as, request, pfn))
 		return true;
 	return alloc_slowly(as, request, pfn);
 }
