@@ -25,117 +25,6 @@
 /* No hardware has a larger one. */
 #define TABLE_MAX	SZ_1G
 
-static unsigned int entry_shift(const struct flat_pt_format *format)
-{
-	return format->entry == FLAT_PT_LE32 || format->entry == FLAT_PT_BE32 ?
-	       2 : 3;
-}
-
-static u64 shift_left(u64 value, int left)
-{
-	return left < 0 ? value >> -left : value << left;
-}
-
-/* Bits that the address of a page can have */
-static u64 phys_mask(const struct flat_pt_format *format)
-{
-	return format->phys[0].mask | format->phys[1].mask;
-}
-
-static u64 encode_phys(const struct flat_pt_format *format, u64 phys)
-{
-	const struct flat_pt_field *low = &format->phys[0];
-	const struct flat_pt_field *high = &format->phys[1];
-
-	return shift_left(phys & low->mask, low->left) |
-	       shift_left(phys & high->mask, high->left);
-}
-
-static u64 decode_phys(const struct flat_pt_format *format, u64 entry)
-{
-	const struct flat_pt_field *low = &format->phys[0];
-	const struct flat_pt_field *high = &format->phys[1];
-
-	return (shift_left(entry, -low->left) & low->mask) |
-	       (shift_left(entry, -high->left) & high->mask);
-}
-
-/* Bits of an entry other than the address; 0 if there can be no such entry */
-static u64 encode_prot(const struct flat_pt_format *format, int prot)
-{
-	u64 bits = format->always;
-
-	if (!(prot & (IOMMU_READ | IOMMU_WRITE)))
-		return 0;
-	if (prot & IOMMU_READ)
-		bits |= format->read;
-	if (prot & IOMMU_WRITE)
-		bits |= format->write;
-	return bits & format->present ? bits : 0;
-}
-
-static u64 entry_load(const struct flat_pt *pt, unsigned long i)
-{
-	switch (pt->format->entry) {
-	case FLAT_PT_LE32:
-		return le32_to_cpu(READ_ONCE(((__le32 *)pt->table)[i]));
-	case FLAT_PT_BE32:
-		return be32_to_cpu(READ_ONCE(((__be32 *)pt->table)[i]));
-	case FLAT_PT_LE64:
-		return le64_to_cpu(READ_ONCE(((__le64 *)pt->table)[i]));
-	default:
-		return be64_to_cpu(READ_ONCE(((__be64 *)pt->table)[i]));
-	}
-}
-
-static void entry_store(const struct flat_pt *pt, unsigned long i, u64 entry)
-{
-	switch (pt->format->entry) {
-	case FLAT_PT_LE32:
-		WRITE_ONCE(((__le32 *)pt->table)[i], cpu_to_le32(entry));
-		break;
-	case FLAT_PT_BE32:
-		WRITE_ONCE(((__be32 *)pt->table)[i], cpu_to_be32(entry));
-		break;
-	case FLAT_PT_LE64:
-		WRITE_ONCE(((__le64 *)pt->table)[i], cpu_to_le64(entry));
-		break;
-	case FLAT_PT_BE64:
-		WRITE_ONCE(((__be64 *)pt->table)[i], cpu_to_be64(entry));
-		break;
-	}
-}
-
-static bool entry_maps(const struct flat_pt *pt, u64 entry)
-{
-	return entry != pt->empty && entry & pt->format->present;
-}
-
-/* The hardware is going to see @count entries from @i on. */
-static void entries_publish(const struct flat_pt *pt, unsigned long i,
-			    unsigned long count)
-{
-	unsigned int shift = entry_shift(pt->format);
-
-	if (pt->publish && count)
-		pt->publish(pt->table + (i << shift), count << shift);
-	/* Before the doorbell that makes a device use the mapping */
-	wmb();
-}
-
-/* Index of @iova, and in @count how many pages there are from it on */
-static bool find_entry(const struct flat_pt *pt, u64 iova, unsigned long *i,
-		       unsigned long *count)
-{
-	u64 page = (iova - pt->first) >> pt->format->page_shift;
-
-	if (iova < pt->first || page >= pt->pages)
-		return false;
-	*i = page;
-	*count = pt->pages - page;
-	return true;
-}
-
 /**
  * flat_pt_bytes - the size of a table
  * @pt: table
@@ -144,27 +33,28 @@ static bool find_entry(const struct flat_pt *pt, u64 iova, unsigned long *i,
  */
 size_t flat_pt_bytes(const struct flat_pt *pt)
 {
-	return (size_t)pt->pages << entry_shift(pt->format);
+	return (size_t)pt->pages << flat_pt_entry_shift(pt->format);
 }
 EXPORT_SYMBOL_IF_KUNIT(flat_pt_bytes);
 
 static bool format_is_sane(const struct flat_pt_format *format)
 {
-	u64 fits = entry_shift(format) == 2 ? U32_MAX : U64_MAX;
+	u64 fits = flat_pt_entry_shift(format) == 2 ? U32_MAX : U64_MAX;
 	u64 flags = format->always | format->read | format->write;
-	u64 phys = encode_phys(format, U64_MAX);
+	u64 phys = flat_pt_encode_phys(format, U64_MAX);
+	u64 mask = flat_pt_phys_mask(format);
 
 	if (format->page_shift < 12 || format->page_shift > 34)
 		return false;
 	/* The fields share no bits, neither here nor there. */
 	if (format->phys[0].mask & format->phys[1].mask ||
-	    encode_phys(format, format->phys[0].mask) &
-	    encode_phys(format, format->phys[1].mask))
+	    flat_pt_encode_phys(format, format->phys[0].mask) &
+	    flat_pt_encode_phys(format, format->phys[1].mask))
 		return false;
 	/* All bits from that of a page up to some other, and each comes back */
-	if (decode_phys(format, phys) != phys_mask(format) ||
-	    __ffs64(phys_mask(format) | BIT_ULL(63)) != format->page_shift ||
-	    !is_power_of_2((phys_mask(format) >> format->page_shift) + 1))
+	if (flat_pt_decode_phys(format, phys) != mask ||
+	    __ffs64(mask | BIT_ULL(63)) != format->page_shift ||
+	    !is_power_of_2((mask >> format->page_shift) + 1))
 		return false;
 	return !((flags | phys) & ~fits) && !(flags & phys) &&
 	       format->present && !(format->present & ~flags);
@@ -185,13 +75,14 @@ int flat_pt_check(const struct flat_pt *pt)
 		return -EINVAL;
 	page_mask = BIT_ULL(format->page_shift) - 1;
 	if (!pt->table || !pt->pages || pt->first & page_mask ||
-	    pt->pages > TABLE_MAX >> entry_shift(format))
+	    pt->pages > TABLE_MAX >> flat_pt_entry_shift(format))
 		return -EINVAL;
-	if (!IS_ALIGNED((unsigned long)pt->table, BIT(entry_shift(format))))
+	if (!IS_ALIGNED((unsigned long)pt->table,
+			BIT(flat_pt_entry_shift(format))))
 		return -EINVAL;
 	if (pt->pages - 1 > (U64_MAX - pt->first) >> format->page_shift)
 		return -EINVAL;
-	if (entry_shift(format) == 2 && pt->empty > U32_MAX)
+	if (flat_pt_entry_shift(format) == 2 && pt->empty > U32_MAX)
 		return -EINVAL;
 	return 0;
 }
@@ -212,13 +103,13 @@ EXPORT_SYMBOL_IF_KUNIT(flat_pt_check);
 int flat_pt_encode(const struct flat_pt_format *format, phys_addr_t phys,
 		   int prot, u64 *entry)
 {
-	u64 bits = encode_prot(format, prot);
+	u64 bits = flat_pt_encode_prot(format, prot);
 
 	if (!bits || phys & (BIT_ULL(format->page_shift) - 1))
 		return -EINVAL;
-	if (phys & ~phys_mask(format))
+	if (phys & ~flat_pt_phys_mask(format))
 		return -ERANGE;
-	*entry = encode_phys(format, phys) | bits;
+	*entry = flat_pt_encode_phys(format, phys) | bits;
 	return 0;
 }
 EXPORT_SYMBOL_IF_KUNIT(flat_pt_encode);
@@ -234,8 +125,8 @@ void flat_pt_clear(const struct flat_pt *pt)
 	unsigned long i;
 
 	for (i = 0; i < pt->pages; i++)
-		entry_store(pt, i, pt->empty);
-	entries_publish(pt, 0, pt->pages);
+		flat_pt_entry_store(pt, i, pt->empty);
+	flat_pt_publish(pt, 0, pt->pages);
 }
 EXPORT_SYMBOL_IF_KUNIT(flat_pt_clear);
 
@@ -256,29 +147,7 @@ EXPORT_SYMBOL_IF_KUNIT(flat_pt_clear);
 int flat_pt_map(const struct flat_pt *pt, u64 iova, phys_addr_t phys,
 		size_t count, int prot, size_t *mapped)
 {
-	u64 bits = encode_prot(pt->format, prot), more;
-	unsigned int shift = pt->format->page_shift;
-	unsigned long i, room, done;
-	int ret = 0;
-
-	if (!count || !bits || (iova | phys) & (BIT_ULL(shift) - 1))
-		return -EINVAL;
-	if (!find_entry(pt, iova, &i, &room) || count > room)
-		return -ERANGE;
-	more = (u64)(count - 1) << shift;
-	if (more > U64_MAX - phys || phys + more > phys_mask(pt->format))
-		return -ERANGE;
-
-	for (done = 0; done < count; done++, phys += BIT_ULL(shift)) {
-		if (entry_maps(pt, entry_load(pt, i + done))) {
-			ret = -EADDRINUSE;
-			break;
-		}
-		entry_store(pt, i + done, encode_phys(pt->format, phys) | bits);
-	}
-	entries_publish(pt, i, done);
-	*mapped += (size_t)done << shift;
-	return ret;
+	return flat_pt_map_inline(pt, iova, phys, count, prot, mapped);
 }
 EXPORT_SYMBOL_IF_KUNIT(flat_pt_map);
 
@@ -296,19 +165,7 @@ EXPORT_SYMBOL_IF_KUNIT(flat_pt_map);
  */
 size_t flat_pt_unmap(const struct flat_pt *pt, u64 iova, size_t count)
 {
-	unsigned int shift = pt->format->page_shift;
-	unsigned long i, room, done;
-
-	if (iova & (BIT_ULL(shift) - 1) || !find_entry(pt, iova, &i, &room))
-		return 0;
-	count = min(count, room);
-	for (done = 0; done < count; done++) {
-		if (!entry_maps(pt, entry_load(pt, i + done)))
-			break;
-		entry_store(pt, i + done, pt->empty);
-	}
-	entries_publish(pt, i, done);
-	return (size_t)done << shift;
+	return flat_pt_unmap_inline(pt, iova, count);
 }
 EXPORT_SYMBOL_IF_KUNIT(flat_pt_unmap);
 
@@ -325,12 +182,12 @@ phys_addr_t flat_pt_iova_to_phys(const struct flat_pt *pt, u64 iova)
 	unsigned long i, room;
 	u64 entry;
 
-	if (!find_entry(pt, iova, &i, &room))
+	if (!flat_pt_find_entry(pt, iova, &i, &room))
 		return 0;
-	entry = entry_load(pt, i);
-	if (!entry_maps(pt, entry))
+	entry = flat_pt_entry_load(pt, i);
+	if (!flat_pt_entry_maps(pt, entry))
 		return 0;
-	return decode_phys(pt->format, entry) |
+	return flat_pt_decode_phys(pt->format, entry) |
 	       (iova & (BIT_ULL(pt->format->page_shift) - 1));
 }
 EXPORT_SYMBOL_IF_KUNIT(flat_pt_iova_to_phys);

@@ -22,19 +22,6 @@
 
 #include "gart-core.h"
 
-/* No permissions; bit 1 has the caches of CPUs snooped. */
-const struct flat_pt_format gart_format = {
-	.phys = {
-		{ .mask = GENMASK_ULL(31, 12), .left = 0 },
-		{ .mask = GENMASK_ULL(39, 32), .left = -28 },
-	},
-	.always = BIT(0) | BIT(1),
-	.present = BIT(0),
-	.entry = FLAT_PT_LE32,
-	.page_shift = 12,
-};
-EXPORT_SYMBOL_IF_KUNIT(gart_format);
-
 /* What nobody answers reads as ones. */
 static int gart_read(struct gart_hw *hw, unsigned int node, int reg, u32 *value)
 {
@@ -360,6 +347,28 @@ static u64 gart_line_bits(unsigned long line, unsigned long first,
 	return bits;
 }
 
+/* Pages of one line, the page behind them included */
+static u64 gart_inner_bits(unsigned long first, unsigned long end)
+{
+	return ((1ULL << (end - first)) - 1) << first % GART_LINE_ENTRIES;
+}
+
+/* Returns whether it takes a flush before what has just been stored is used. */
+static bool gart_use_line(struct gart_hw *hw, unsigned long line, u64 bits)
+{
+	/*
+	 * A full barrier: the entries were stored before. Whoever uses the line
+	 * from now on sees them. Whoever has used it until now is seen here, or
+	 * has left and is in the number.
+	 */
+	u64 old = atomic64_fetch_or(bits, &hw->lines[line]);
+
+	if (!(bits & GART_LINE_USED))
+		return false;
+	return old & (GART_LINE_USED | GART_LINE_BEHIND) ||
+	       !gart_flushed_since(hw, FIELD_GET(GART_LINE_LEFT, old));
+}
+
 /**
  * gart_use - devices are going to use what was just mapped
  * @hw: northbridges
@@ -375,25 +384,18 @@ static u64 gart_line_bits(unsigned long line, unsigned long first,
 int gart_use(struct gart_hw *hw, u64 iova, size_t size)
 {
 	unsigned long first = (iova - hw->first) / SZ_4K;
-	unsigned long end = first + size / SZ_4K, line;
-	bool flush = hw->always;
-	u64 bits, old;
-
+	unsigned long end = first + size / SZ_4K;
 	/* To the line of the page behind it, of which no entry was written */
-	for (line = first >> GART_LINE_SHIFT;
-	     line <= end >> GART_LINE_SHIFT && line < gart_lines(hw); line++) {
-		bits = gart_line_bits(line, first, end);
-		/*
-		 * A full barrier: the entries were stored before. Whoever uses
-		 * the line from now on sees them. Whoever has used it until now
-		 * is seen here, or has left and is in the number.
-		 */
-		old = atomic64_fetch_or(bits, &hw->lines[line]);
-		if (bits & GART_LINE_USED)
-			flush |= old & (GART_LINE_USED | GART_LINE_BEHIND) ||
-				 !gart_flushed_since(hw, FIELD_GET(GART_LINE_LEFT,
-								   old));
-	}
+	unsigned long line = first >> GART_LINE_SHIFT;
+	unsigned long last = end >> GART_LINE_SHIFT;
+	bool flush = hw->always;
+
+	if (likely(line == last))
+		flush |= gart_use_line(hw, line, gart_inner_bits(first, end));
+	else
+		for (; line <= last && line < gart_lines(hw); line++)
+			flush |= gart_use_line(hw, line,
+					       gart_line_bits(line, first, end));
 	return flush ? gart_flush(hw) : 0;
 }
 EXPORT_SYMBOL_IF_KUNIT(gart_use);
@@ -425,7 +427,9 @@ static void gart_leave_line(atomic64_t *word, u64 bits, u64 asked)
 void gart_leave(struct gart_hw *hw, u64 iova, size_t size)
 {
 	unsigned long first = (iova - hw->first) / SZ_4K;
-	unsigned long end = first + size / SZ_4K, line;
+	unsigned long end = first + size / SZ_4K;
+	unsigned long line = first >> GART_LINE_SHIFT;
+	unsigned long last = end >> GART_LINE_SHIFT;
 	u64 asked;
 
 	/*
@@ -436,9 +440,12 @@ void gart_leave(struct gart_hw *hw, u64 iova, size_t size)
 	 */
 	smp_mb();
 	asked = atomic64_read(&hw->asked);
-	for (line = first >> GART_LINE_SHIFT;
-	     line <= end >> GART_LINE_SHIFT && line < gart_lines(hw); line++)
-		gart_leave_line(&hw->lines[line],
-				gart_line_bits(line, first, end), asked);
+	if (likely(line == last))
+		gart_leave_line(&hw->lines[line], gart_inner_bits(first, end),
+				asked);
+	else
+		for (; line <= last && line < gart_lines(hw); line++)
+			gart_leave_line(&hw->lines[line],
+					gart_line_bits(line, first, end), asked);
 }
 EXPORT_SYMBOL_IF_KUNIT(gart_leave);

@@ -99,7 +99,27 @@ struct gart_hw {
 	u32 cache[GART_NODES_MAX];
 };
 
-extern const struct flat_pt_format gart_format;
+/* No permissions; bit 1 has the caches of CPUs snooped. */
+static const struct flat_pt_format gart_format = {
+	.phys = {
+		{ .mask = GENMASK_ULL(31, 12), .left = 0 },
+		{ .mask = GENMASK_ULL(39, 32), .left = -28 },
+	},
+	.always = BIT(0) | BIT(1),
+	.present = BIT(0),
+	.entry = FLAT_PT_LE32,
+	.page_shift = 12,
+};
+
+/* What the compiler may know of the table that gart_table_init() has filled in */
+static inline struct flat_pt gart_known_table(const struct flat_pt *pt)
+{
+	struct flat_pt known = *pt;
+
+	known.format = &gart_format;
+	known.publish = NULL;
+	return known;
+}
 
 int gart_find(struct gart_hw *hw);
 int gart_table_init(struct flat_pt *pt, const struct gart_hw *hw, void *table,

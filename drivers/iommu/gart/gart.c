@@ -74,10 +74,12 @@ static int gart_map(struct iommu_domain *domain, unsigned long iova,
 		    phys_addr_t phys, size_t pgsize, size_t pgcount, int prot,
 		    gfp_t gfp, size_t *mapped)
 {
+	const struct flat_pt pt = gart_known_table(&gart_pt);
+
 	/* Nobody has said what becomes of an access that ends at a device. */
 	if (prot & IOMMU_MMIO)
 		return -EOPNOTSUPP;
-	return flat_pt_map(&gart_pt, iova, phys, pgcount, prot, mapped);
+	return flat_pt_map_inline(&pt, iova, phys, pgcount, prot, mapped);
 }
 
 /* Only now are all entries stored; elements of a list may share lines. */
@@ -91,7 +93,8 @@ static size_t gart_unmap(struct iommu_domain *domain, unsigned long iova,
 			 size_t pgsize, size_t pgcount,
 			 struct iommu_iotlb_gather *gather)
 {
-	size_t size = flat_pt_unmap(&gart_pt, iova, pgcount);
+	const struct flat_pt pt = gart_known_table(&gart_pt);
+	size_t size = flat_pt_unmap_inline(&pt, iova, pgcount);
 
 	if (!size)
 		return 0;

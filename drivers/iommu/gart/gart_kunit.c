@@ -762,6 +762,39 @@ static void gart_use_remembers_what_was_not_flushed(struct kunit *test)
 	expect_rules_kept(test, m);
 }
 
+/* What the compiler knows of the table is so: any request ends the same way. */
+static void gart_known_table_is_the_table(struct kunit *test)
+{
+	struct machine *m = make_running(test, 1), *k = make_running(test, 1);
+	const struct flat_pt known = gart_known_table(&k->pt);
+	unsigned int i, n, page, done = 0;
+	size_t mapped = 0, same = 0;
+	struct rnd_state rnd;
+	int prot, ret;
+	u64 phys;
+
+	prandom_seed_state(&rnd, 40);
+	for (i = 0; i < 4000; i++) {
+		page = prandom_u32_state(&rnd) % (SZ_64K / 4 + 8);
+		n = prandom_u32_state(&rnd) % 12;
+		prot = prandom_u32_state(&rnd) % 4;
+		/* Some above 40 bits, and some that are no pages */
+		phys = (u64)prandom_u32_state(&rnd) << (8 + i % 2);
+		phys &= i % 16 ? ~(SZ_4K - 1ULL) : ~0ULL;
+		ret = flat_pt_map(&m->pt, iova_of(page), phys, n, prot, &mapped);
+		KUNIT_EXPECT_EQ(test, ret,
+				flat_pt_map_inline(&known, iova_of(page), phys,
+						   n, prot, &same));
+		KUNIT_EXPECT_EQ(test, mapped, same);
+		done += !ret;
+		page = prandom_u32_state(&rnd) % (SZ_64K / 4 + 8);
+		KUNIT_EXPECT_EQ(test, flat_pt_unmap(&m->pt, iova_of(page), n),
+				flat_pt_unmap_inline(&known, iova_of(page), n));
+	}
+	KUNIT_EXPECT_GT(test, done, 100);
+	KUNIT_EXPECT_MEMEQ(test, m->pt.table, k->pt.table, SZ_64K);
+}
+
 /* Where is room for a random range? */
 static bool find_room(struct rnd_state *rnd, const unsigned int *sizes,
 		      unsigned int *page, unsigned int *n)
@@ -845,6 +878,7 @@ static struct kunit_case gart_cases[] = {
 	KUNIT_CASE(gart_use_flushes_always),
 	KUNIT_CASE(gart_leave_waits_for_the_next_flush),
 	KUNIT_CASE(gart_use_remembers_what_was_not_flushed),
+	KUNIT_CASE(gart_known_table_is_the_table),
 	KUNIT_CASE(gart_lines_at_random),
 	{}
 };
