@@ -74,6 +74,16 @@ const struct dma_window *dma_windows_translated(const struct dma_windows *set)
 }
 EXPORT_SYMBOL_IF_KUNIT(dma_windows_translated);
 
+static bool windows_are_same(const struct dma_windows *set)
+{
+	const struct dma_window *w;
+
+	for (w = set->windows; w < set->windows + set->count; w++)
+		if (w->kind == DMA_WINDOW_DIRECT && w->phys != w->first)
+			return false;
+	return true;
+}
+
 /*
  * A translated window of the hardware's own, at addresses that are of no use
  * otherwise, while memory is where it is
@@ -81,18 +91,13 @@ EXPORT_SYMBOL_IF_KUNIT(dma_windows_translated);
 static bool windows_are_optional(const struct dma_windows *set)
 {
 	const struct dma_window *w = dma_windows_translated(set);
-	bool direct = false;
 
-	if (!w || !w->own)
+	if (!w || !w->own || !set->same)
 		return false;
-	for (w = set->windows; w < set->windows + set->count; w++) {
-		if (w->kind == DMA_WINDOW_TRANSLATED)
-			continue;
-		direct = true;
-		if (w->phys != w->first)
-			return false;
-	}
-	return direct;
+	for (w = set->windows; w < set->windows + set->count; w++)
+		if (w->kind == DMA_WINDOW_DIRECT)
+			return true;
+	return false;
 }
 
 /**
@@ -120,6 +125,7 @@ struct dma_windows *dma_windows_create(const struct dma_window *windows,
 	sort(set->windows, count, sizeof(*windows), window_cmp, NULL);
 	if (!windows_are_sane(set->windows, count))
 		return ERR_PTR(-EINVAL);
+	set->same = windows_are_same(set);
 	set->optional = windows_are_optional(set);
 	if (!dma_windows_translated(set)) {
 		set->gate = true;

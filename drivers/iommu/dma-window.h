@@ -27,6 +27,7 @@
  * @stale: a device has come since for which the windows cannot be used
  * @optional: a device that reaches all memory can do without: what is in a
  *	direct window has its own address, and no memory is anywhere else
+ * @same: what is in a direct window has its own address
  * @lock: protects @closed; held while @used, or a device's use, is set
  * @retired: next of the domains that were replaced while drivers were bound;
  *	belongs to the IOMMU group
@@ -46,6 +47,7 @@ struct dma_windows {
 	bool carved;
 	bool stale;
 	bool optional;
+	bool same;
 	/* Protects @closed; held while @used, or a device's use, is set */
 	spinlock_t lock;
 	bool closed;
@@ -135,6 +137,8 @@ static inline bool dma_windows_to_bus(const struct dma_windows *set,
 	u64 more = size ? size - 1 : 0;
 	const struct dma_window *w;
 
+	if (phys > limit && set->same)
+		return false;
 	/* Pairs with the release when the hardware has changed. */
 	if (smp_load_acquire(&set->passthrough)) {
 		if (phys > limit || more > limit - phys)
