@@ -283,27 +283,29 @@ static void align_to_lines(struct dma_arena *arena, struct iova_request *rq)
  * To find that no lines are left costs a flush and a look at all that is free,
  * so that it is not tried again at once.
  */
-static bool alloc_lines(struct dma_arena *arena, const struct iova_request *rq,
+static bool alloc_lines(struct dma_arena *arena, struct iova_request *rq,
 			bool hard, unsigned long *pfn)
 {
 	bool small = !(rq->size >> arena->line);
-	struct iova_request lines;
+	unsigned int order = rq->order;
 
-	if (!arena->line || rq->skew ||
-	    time_before(jiffies, READ_ONCE(arena->crowded)))
+	if (rq->skew || time_before(jiffies, READ_ONCE(arena->crowded)))
 		return false;
-	lines = *rq;
-	align_to_lines(arena, &lines);
-	if (lines.order >= IOVA_TREE_ORDERS)
-		return false;
+	align_to_lines(arena, rq);
 	/* Large ones may share lines at their ends. */
-	lines.hard = hard && small;
-	lines.modest = true;
-	if (iova_arenas_alloc(arena->space, &lines, pfn))
-		return true;
-	if (lines.hard && rq->limit >= arena->last)
-		WRITE_ONCE(arena->crowded,
-			   jiffies + msecs_to_jiffies(CROWDED_MS));
+	rq->hard = hard && small;
+	rq->modest = true;
+	if (rq->order < IOVA_TREE_ORDERS) {
+		if (iova_arenas_alloc(arena->space, rq, pfn))
+			return true;
+		if (rq->hard && rq->limit >= arena->last)
+			WRITE_ONCE(arena->crowded,
+				   jiffies + msecs_to_jiffies(CROWDED_MS));
+	}
+	rq->order = order;
+	rq->skew = 0;
+	rq->hard = false;
+	rq->modest = false;
 	return false;
 }
 
@@ -349,7 +351,7 @@ dma_addr_t dma_arena_alloc(struct dma_arena *arena, struct device *dev,
 		return 0;
 	/* A single page lies well wherever it is. */
 	optional = rq.size > 1 && align_request(arena, dev, like, &rq);
-	if (!alloc_lines(arena, &rq, hard, &pfn) &&
+	if (!(arena->line && alloc_lines(arena, &rq, hard, &pfn)) &&
 	    !alloc_anywhere(arena, &rq, optional, hard, &pfn))
 		return 0;
 	return (dma_addr_t)pfn << arena->shift;
