@@ -281,7 +281,7 @@ static void align_to_lines(struct dma_arena *arena, struct iova_request *rq)
 
 /*
  * To find that no lines are left costs a flush and a look at all that is free,
- * so that it is not tried again at once.
+ * so that it is not tried again at once. Without lines the request is as before.
  */
 static bool alloc_lines(struct dma_arena *arena, struct iova_request *rq,
 			bool hard, unsigned long *pfn)
@@ -347,7 +347,8 @@ dma_addr_t dma_arena_alloc(struct dma_arena *arena, struct device *dev,
 	unsigned long pfn;
 	bool optional;
 
-	if (rq.limit < arena->first || rq.size > rq.limit - arena->first + 1)
+	/* Nothing at all has no address either. */
+	if (rq.limit < arena->first || rq.size - 1 > rq.limit - arena->first)
 		return 0;
 	/* A single page lies well wherever it is. */
 	optional = rq.size > 1 && align_request(arena, dev, like, &rq);

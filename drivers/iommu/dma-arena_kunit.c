@@ -444,6 +444,18 @@ static void huge_mappings_are_congruent_as_well(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, (iova - like.phys) % SZ_4G, 0);
 }
 
+static void nothing_has_no_address(struct kunit *test)
+{
+	struct dma_arena_like like = { .phys = SZ_64K };
+	struct da_test *da = test->priv;
+
+	da_arena(test, SZ_4K);
+	KUNIT_EXPECT_EQ(test, 0, dma_arena_alloc(da->arena, da->dev, 0, DA_LIMIT,
+						 &like, true));
+	KUNIT_EXPECT_EQ(test, 0, dma_arena_alloc(da->arena, da->dev, 0, DA_LIMIT,
+						 NULL, true));
+}
+
 static int da_init(struct kunit *test)
 {
 	struct da_test *da = kunit_kzalloc(test, sizeof(*da), GFP_KERNEL);
@@ -464,6 +476,7 @@ static struct kunit_case da_cases[] = {
 	KUNIT_CASE(huge_mappings_are_congruent_as_well),
 	KUNIT_CASE(coherent_memory_is_aligned_to_its_size),
 	KUNIT_CASE(boundaries_are_kept),
+	KUNIT_CASE(nothing_has_no_address),
 	KUNIT_CASE(mappings_have_lines_of_their_own),
 	KUNIT_CASE(small_mappings_leave_room_for_large_ones),
 	KUNIT_CASE(lines_do_not_break_boundaries),

@@ -16,7 +16,6 @@
 #include <linux/iommu.h>
 #include <linux/limits.h>
 #include <linux/log2.h>
-#include <linux/minmax.h>
 #include <linux/sizes.h>
 #include <kunit/visibility.h>
 

@@ -5,8 +5,6 @@
 #ifndef __DRIVERS_IOMMU_FLAT_PT_H
 #define __DRIVERS_IOMMU_FLAT_PT_H
 
-#include <linux/iommu.h>
-
 #include <linux/bits.h>
 #include <linux/compiler.h>
 #include <linux/errno.h>

@@ -381,7 +381,10 @@ static bool arena_may_fit(struct iova_arena *a, const struct iova_request *rq)
 	return a->longest[request_order(rq)] >= rq->size;
 }
 
-/* Right behind the cursor, within a word: most of the time there is room. */
+/*
+ * At the first place from the cursor on, within a word: most of the time there is
+ * room.
+ */
 static bool arena_alloc_next(struct iova_arenas *as, struct iova_arena *a,
 			     const struct iova_request *rq, unsigned long *pfn)
 {
@@ -471,7 +474,8 @@ static void arena_free(struct iova_arenas *as, struct iova_arena *a,
 		atomic_long_or(GENMASK(BITS_PER_LONG - 1, bit), freed++);
 		size -= BITS_PER_LONG - bit;
 	}
-	atomic_long_or(GENMASK(size - 1, 0) << bit, freed);
+	if (likely(size))
+		atomic_long_or(GENMASK(size - 1, 0) << bit, freed);
 	/*
 	 * Pairs with the barrier in the flush timer, see dma_flush_arm(), and
 	 * with that in arena_dirty(): either the bits are seen there, or this

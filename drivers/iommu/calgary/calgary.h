@@ -104,7 +104,8 @@ struct calgary_errors {
  * @calioc2: it is a CalIOC2's, otherwise a Calgary's
  * @first_bus: first bus behind it
  * @last_bus: last bus behind it
- * @lenient: errors are reported, but do not isolate
+ * @lenient: errors are reported, but do not isolate, and a kernel that died may
+ *	have stopped arbitration
  * @inherited: another kernel, which has crashed, has had it translate
  * @lock: protects what follows up to @wanted, and makes sequences of register
  *	accesses whole

@@ -22,7 +22,7 @@
 static bool crashed, no_memory, pass_through;
 static unsigned int tables, refused;
 static struct pci_dev *host;
-static u64 *left;
+static __be64 *left;
 
 static void add_chip(struct calgary_chip *chip);
 static unsigned int start(const struct calgary_io *io);
@@ -311,7 +311,7 @@ static void running_table_is_adopted(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, calgary_attach(domain, &pdev->dev, NULL), 0);
 	KUNIT_EXPECT_EQ(test, *tar(chip, 0), 0x12340000);
 	KUNIT_EXPECT_EQ(test, *reg32(chip, 0, 0x160), 0x21100000);
-	KUNIT_EXPECT_EQ(test, be64_to_cpu((__force __be64)left[0x100]), 0x1003);
+	KUNIT_EXPECT_EQ(test, be64_to_cpu(left[0x100]), 0x1003);
 	/* It is given back, not freed, and there is no other one like it. */
 	calgary_domain_free(domain);
 	KUNIT_EXPECT_NULL(test, left);

@@ -33,9 +33,9 @@
 
 #include "calgary.h"
 
-/* A clock that any context may read steps back at times, which ends nothing. */
 #define MAX_READS	100
 #define MAX_TRIES	100
+/* A clock that any context may read steps back at times, which ends nothing. */
 #define MAX_NS		(2 * NSEC_PER_MSEC)	/* all tries together */
 
 /* Read after an error: PLSSR, CSMR, MCK, and what nobody has told of */
@@ -252,10 +252,13 @@ int calgary_phb_use(struct calgary_phb *phb, u64 tar)
  */
 void calgary_phb_leave(struct calgary_phb *phb)
 {
-	if (!translates(phb) && phb->state != CALGARY_ISOLATED)
-		return;
-	calgary_phb_use(phb, 0);
-	calgary_phb_enable(phb);
+	if (translates(phb) || phb->state == CALGARY_ISOLATED) {
+		calgary_phb_use(phb, 0);
+		calgary_phb_enable(phb);
+	} else if (phb->lenient && !phb->calioc2 && !read_phb(phb, PHB_AER)) {
+		/* The kernel before has died when all but this was done. */
+		write_phb(phb, PHB_AER, AER_ALL);
+	}
 }
 
 /**

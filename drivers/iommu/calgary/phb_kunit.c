@@ -789,6 +789,15 @@ static void unused_ones_are_left_untranslated(struct kunit *test)
 	calgary_phb_leave(f->phb);
 	expect_notes(test, f, "r160 ");
 
+	/* The kernel before died when all was done but for its arbitration. */
+	f->phb->lenient = true;
+	calgary_phb_leave(f->phb);
+	KUNIT_EXPECT_EQ(test, f->regs[0x200 / 4], AER);
+	f->regs[0x200 / 4] = 0;
+	calgary_phb_leave(f->phb);
+	KUNIT_EXPECT_EQ(test, f->regs[0x200 / 4], 0xffffffff);
+	KUNIT_EXPECT_EQ(test, f->bad, 0);
+
 	/* It was shut down while its slots were off. */
 	f = new_fake(test, CALIOC2, 0);
 	f->regs[0x160 / 4] |= 0x1c000000;

@@ -347,7 +347,7 @@ static u64 gart_line_bits(unsigned long line, unsigned long first,
 	return bits;
 }
 
-/* Pages of one line, the page behind them included */
+/* Pages that share their line with the page behind them */
 static u64 gart_inner_bits(unsigned long first, unsigned long end)
 {
 	return ((1ULL << (end - first)) - 1) << first % GART_LINE_ENTRIES;
@@ -373,7 +373,7 @@ static bool gart_use_line(struct gart_hw *hw, unsigned long line, u64 bits)
  * gart_use - devices are going to use what was just mapped
  * @hw: northbridges
  * @iova: of the first page
- * @size: bytes
+ * @size: bytes, not 0
  *
  * Flushes if that is needed. On failure the caller unmaps again, and tells no
  * device.
@@ -418,7 +418,7 @@ static void gart_leave_line(atomic64_t *word, u64 bits, u64 asked)
  * gart_leave - devices use no more what was just unmapped
  * @hw: northbridges
  * @iova: of the first page
- * @size: bytes
+ * @size: bytes, not 0
  *
  * Its lines may be cached until a flush has ended that begins after this.
  *

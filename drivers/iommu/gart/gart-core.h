@@ -112,7 +112,8 @@ static const struct flat_pt_format gart_format = {
 };
 
 /* What the compiler may know of the table that gart_table_init() has filled in */
-static inline struct flat_pt gart_known_table(const struct flat_pt *pt)
+static __always_inline struct flat_pt
+gart_known_table(const struct flat_pt *pt)
 {
 	struct flat_pt known = *pt;
 

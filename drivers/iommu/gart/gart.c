@@ -86,7 +86,7 @@ static int gart_map(struct iommu_domain *domain, unsigned long iova,
 static int gart_sync_map(struct iommu_domain *domain, unsigned long iova,
 			 size_t size)
 {
-	return gart_use(&gart_hw, iova, size);
+	return size ? gart_use(&gart_hw, iova, size) : 0;
 }
 
 static size_t gart_unmap(struct iommu_domain *domain, unsigned long iova,

@@ -773,6 +773,7 @@ static void gart_known_table_is_the_table(struct kunit *test)
 	int prot, ret;
 	u64 phys;
 
+	KUNIT_EXPECT_PTR_EQ(test, m->pt.publish, known.publish);
 	prandom_seed_state(&rnd, 40);
 	for (i = 0; i < 4000; i++) {
 		page = prandom_u32_state(&rnd) % (SZ_64K / 4 + 8);

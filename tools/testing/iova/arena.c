@@ -233,6 +233,22 @@ static void put_off(void)
 }
 
 /* The only room is where no arena has been, and waits for a flush. */
+/* Then what lies behind it stays what it is. */
+static void free_nothing(void)
+{
+	struct iova_request rq = { .size = 1, .limit = ULONG_MAX,
+				   .hard = true };
+	unsigned int i;
+
+	space_init(&s, SZ_4K, 1, 0x3ff);
+	for (i = 0; i < 20; i++)
+		CHECK(space_alloc(&s, &rq), "page %u", i);
+	iova_arenas_free(s.as, s.allocs[3].pfn, 0);
+	while (space_alloc(&s, &rq))
+		;
+	space_exit(&s);
+}
+
 static void only_in_tree(void)
 {
 	struct iova_request rq = { .size = 1, .limit = ULONG_MAX,
@@ -1436,6 +1452,7 @@ const struct test arena_tests[] = {
 	{ "arenas: 5 GiB, lazy", large_lazy },
 	{ "arenas: allocations within a flush", within_flush },
 	{ "arenas: a flush is put off", put_off },
+	{ "arenas: nothing is given back", free_nothing },
 	{ "arenas: room in the tree only", only_in_tree },
 	{ "arenas: flushed meanwhile", flushed_meanwhile },
 	{ "arenas: flushed ranges", reap_ranges },
