@@ -18,69 +18,30 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "edu.h"
 #include "pattern.h"
 
 #define REGION		65536
 #define HALF		(REGION / 2)
-#define PIECE		2048
-#define REGISTERS	0x1000
-#define CARD_BUFFER	0x40000
-#define DMA_SRC		0x80
-#define DMA_DST		0x88
-#define DMA_COUNT	0x90
-#define DMA_CMD		0x98
-#define CMD_RUN		1u
-#define CMD_TO_MEMORY	2u
-#define LIMIT_MS	10000
 
-static volatile unsigned char *card;
+static volatile void *card;
 /* Trips that went wrong and were told about: the first is enough. */
 static unsigned int told;
-
-static void put(size_t reg, uint64_t value)
-{
-	*(volatile uint64_t *)(card + reg) = value;
-}
-
-static uint64_t get(size_t reg)
-{
-	return *(volatile uint64_t *)(card + reg);
-}
-
-/* 0 when the engine has come to its end. */
-static int copy(uint64_t from, uint64_t to, uint64_t cmd)
-{
-	const struct timespec pause = { .tv_nsec = 1000000 };
-	int i;
-
-	put(DMA_SRC, from);
-	put(DMA_DST, to);
-	put(DMA_COUNT, PIECE);
-	put(DMA_CMD, cmd | CMD_RUN);
-	for (i = 0; i < LIMIT_MS; i++) {
-		if (!(get(DMA_CMD) & CMD_RUN))
-			return 0;
-		nanosleep(&pause, NULL);
-	}
-	fprintf(stderr, "edu-poke: the engine does not end\n");
-	return 1;
-}
 
 /* Through the card and back; 0 when the data is the same. */
 static int trip(unsigned char *memory, uint64_t base, uint64_t number)
 {
-	uint64_t pos = number * PIECE % HALF;
+	uint64_t pos = number * EDU_PIECE % HALF;
 	int64_t bad;
 
-	pattern_fill(memory + pos, number, 0, PIECE);
-	memset(memory + HALF + pos, 0, PIECE);
-	if (copy(base + pos, CARD_BUFFER, 0) ||
-	    copy(CARD_BUFFER, base + HALF + pos, CMD_TO_MEMORY))
+	pattern_fill(memory + pos, number, 0, EDU_PIECE);
+	memset(memory + HALF + pos, 0, EDU_PIECE);
+	if (edu_copy(card, base + pos, 0) ||
+	    edu_copy(card, base + HALF + pos, EDU_TO_MEMORY))
 		return 1;
-	bad = pattern_check(memory + HALF + pos, number, 0, PIECE);
+	bad = pattern_check(memory + HALF + pos, number, 0, EDU_PIECE);
 	if (bad < 0)
 		return 0;
 	if (!told++)
@@ -115,12 +76,12 @@ int main(int argc, char **argv)
 	if (argc != 3 && argc != 4)
 		return 2;
 	base = strtoull(argv[2], NULL, 0);
-	card = map(argv[1], 0, REGISTERS);
+	card = map(argv[1], 0, EDU_REGISTERS);
 	if (argc == 3) {
-		failed = copy(base, CARD_BUFFER, 0);
+		failed = edu_copy(card, base, 0);
 		/* An IOMMU may report one fault of a device at a time. */
 		sleep(1);
-		return failed || copy(CARD_BUFFER, base, CMD_TO_MEMORY);
+		return failed || edu_copy(card, base, EDU_TO_MEMORY);
 	}
 	memory = map("/dev/mem", (off_t)base, REGION);
 	/* One trip at least, however late this comes. */

@@ -3,6 +3,7 @@
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 
@@ -14,7 +15,7 @@ import tree as composed
 from common import (CACHE, LINUX, OUT, TOP, Failure, Missing, load, lock, run,
                     say, step, store)
 from vm_all import MACHINES
-from vm_machine import board_of, config_of
+from vm_machine import PC, board_of, config_of
 
 VM = TOP / "scripts/vm"
 DEFAULT = "q35"
@@ -100,6 +101,15 @@ def stock(config):
     return build.dir
 
 
+def with_iommufd():
+    """A QEMU for guests whose devices IOMMUFD serves; Debian 12's is older."""
+    name = PC.qemu
+    there = shutil.which(name)
+    if there and "iommufd" in run(there, "-object", "help"):
+        return there
+    return emulator.program(name)
+
+
 def boot(name, mode):
     """Boot a machine and judge it; 0 passed, 1 failed, 77 skipped."""
     machine = MACHINES[name]
@@ -113,6 +123,8 @@ def boot(name, mode):
             options += ["--stock", stock(board.config) / board.kernel]
         if "hypervisor" in machine.modes[mode].next:
             options += ["--hypervisor", hypervisor.archive()]
+        if machine.modes[mode].iommufd:
+            options += ["--iommufd", with_iommufd()]
     except Missing as e:
         say(f"{name}-{mode}: SKIP, {e}")
         return SKIPPED

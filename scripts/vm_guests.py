@@ -26,7 +26,10 @@ TESTS = ("limits", "streaming-below-mask", "scatterlist", "coherent",
          "sync-reuse", "alloc-pages", "alloc-noncontiguous", "random",
          "mask-change")
 INSIDE = (*DISK, *(f"{card}.{test}" for card in CARDS for test in TESTS),
-          *NICS)
+          *NICS, "nvme.again.write", "nvme.again.verify",
+          "edu32.again.random", "edu64.again.random", "nic32.again.receive")
+# And what a process that has a card reaches
+REACHED = ("mapped", "unmapped", "mapped-anew", "killed", "killed-unmapped")
 
 
 def mode(words, what, domain, **more):
@@ -36,6 +39,12 @@ def mode(words, what, domain, **more):
                 says=tuple(rf"DMAR: \[DMA {way}.*0000:00:08\.0\] fault addr "
                            rf"{STRAY:#x} " for way in ("Read", "Write")),
                 ran=tuple(f"guest.{test}" for test in INSIDE), **more)
+
+
+def past(what, way="", **more):
+    """A mode in pass-through."""
+    return mode(f"iommu=pt {way}", f"{what}, else pass-through", "identity",
+                **more)
 
 
 def devices(images):
@@ -51,14 +60,20 @@ GUESTS = Machine(
     modes=with_caches({
         "lazy": mode("iommu.strict=0", "a guest has devices, else translated",
                      "DMA-FQ"),
-        "pt": mode("iommu=pt", "a guest has devices, else pass-through",
-                   "identity"),
-    }),
+        "pt": past("a guest has devices"),
+    }) | {
+        "container": past("a guest has devices in IOMMUFD's old container",
+                          "rig.vfio=container"),
+        "cdev": past("a guest has devices by IOMMUFD", "rig.vfio=cdev",
+                     iommufd=True),
+    },
     disks=("nvme",),
     roles=("nvme", "nic1", "nic32", *CARDS),
     required=(
         *DISK, "edu64.beside-guest.random", "edu64.after.random", "edu32.run",
-        "guest.moved", "guest.under-way", "guest.killed", "guest.log",
+        *(f"vfio.{what}" for what in REACHED),
+        "guest.moved", "guest.under-way", "guest.again",
+        "guest.again.under-way", "guest.killed", "guest.log",
         "guest.nvme.data-after", "host.mounted", "stray.ended",
         "guest.stray.done", *(f"{card}.windows-again" for card in CARDS)),
     devices=devices,

@@ -62,6 +62,8 @@ class Mode:
     aperture: object = None
     events: object = None   # {event: (least, most)} of those that QEMU traces
     trace: str = ""         # these events, when not the board's
+    # Its guests' QEMU has to know IOMMUFD; else it is the one in /usr/bin
+    iommufd: bool = False
     told: bool = False      # the IOMMU hears of each mapping that is made
 
 
