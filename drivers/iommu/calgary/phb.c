@@ -126,7 +126,6 @@ static void isolate(struct calgary_phb *phb)
 static int quiesce(struct calgary_phb *phb)
 {
 	u64 begin = phb->chip->io->now();
-	unsigned int tries;
 
 	lockdep_assert_held(&phb->lock);
 	if (!phb->calioc2) {
@@ -139,7 +138,7 @@ static int quiesce(struct calgary_phb *phb)
 		drain(phb, begin);
 		return 0;
 	}
-	for (tries = 0; tries < MAX_TRIES; tries++) {
+	for (unsigned int tries = 0; tries < MAX_TRIES; tries++) {
 		if (soft_stop(phb, begin))
 			return 0;
 		if ((s64)(phb->chip->io->now() - begin) > MAX_NS)
