@@ -118,7 +118,7 @@ GART = machine("gart", BOARD, CARDS, {
     "force": gart("iommu.strict=0 iommu=force", "nothing is direct",
                   aperture(5, ",prefetch=on"), most=math.inf,
                   **FIXED | {"known": BEYOND}),
-    # Nor is it where nothing can be bounced: drivers try again.
+    # A card that asks for too much is told so, the others go on.
     "full": gart(f"iommu.strict=0 iommu={FULL} iommu=force swiotlb=noforce "
                  "rig.skip=stale-address",
                  "all share a window that is soon full, nothing is bounced",
