@@ -321,6 +321,9 @@ static bool edu_reaches(struct edu *edu, struct page *page)
 	return page_to_phys(page) + EDU_BLOCK - 1 <= edu->mask;
 }
 
+/* Held by the card whose search for memory above 4 GiB has all that is below. */
+static DEFINE_MUTEX(edu_search);
+
 /* A block that the device can address without help; NULL if there is none. */
 static struct page *edu_block_below(struct edu *edu)
 {
@@ -328,6 +331,7 @@ static struct page *edu_block_below(struct edu *edu)
 	struct page *page;
 	size_t i;
 
+	guard(mutex)(&edu_search);
 	for (i = 0; i < ARRAY_SIZE(zones); i++) {
 		page = alloc_pages(GFP_KERNEL | zones[i], EDU_ORDER);
 		if (!page || edu_reaches(edu, page))
@@ -397,12 +401,11 @@ static bool edu_may_search(void)
 /* Where no zone begins at 4 GiB, what lies below is held until one is above. */
 static int edu_streaming_search(struct edu *edu)
 {
-	static DEFINE_MUTEX(search);
 	struct page *page, *next;
 	LIST_HEAD(held);
 	int err;
 
-	guard(mutex)(&search);
+	guard(mutex)(&edu_search);
 	do {
 		page = edu_may_search() ?
 			alloc_pages(GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN,
