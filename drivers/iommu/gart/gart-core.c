@@ -22,8 +22,16 @@
 
 #include "gart-core.h"
 
-/* What nobody answers reads as ones. */
-static int gart_read(struct gart_hw *hw, unsigned int node, int reg, u32 *value)
+/**
+ * gart_read - read a register
+ * @hw: northbridges
+ * @node: which of them
+ * @reg: a GART_ register
+ * @value: where to store what it holds
+ *
+ * Return: 0, or -EIO when nobody answers, which reads as ones.
+ */
+int gart_read(struct gart_hw *hw, unsigned int node, int reg, u32 *value)
 {
 	int ret = hw->ops->read(hw, node, reg, value);
 
@@ -161,6 +169,14 @@ static int gart_set_up_node(struct gart_hw *hw, unsigned int node)
 	       gart_write(hw, node, GART_TABLE, hw->table >> GART_TABLE_SHIFT);
 }
 
+/* With @off, flushes fail, and so do mappings, each of which wants one. */
+static void gart_set_off(struct gart_hw *hw, bool off)
+{
+	guard(raw_spinlock_irqsave)(&hw->lock);
+	hw->off = off;
+	hw->always |= off;
+}
+
 /**
  * gart_start - translate, at boot or after resume
  * @hw: northbridges, with the aperture
@@ -171,7 +187,8 @@ static int gart_set_up_node(struct gart_hw *hw, unsigned int node)
  *
  * Context: any; no device does DMA to the aperture
  * Return: 0, -EINVAL for an address that cannot be, -EIO or -ETIMEDOUT when the
- * hardware does not do what it should; it is stopped then.
+ * hardware does not do what it should; it is stopped then, and nothing can be
+ * mapped.
  */
 int gart_start(struct gart_hw *hw, phys_addr_t table)
 {
@@ -185,6 +202,7 @@ int gart_start(struct gart_hw *hw, phys_addr_t table)
 	if (hw->lines)
 		atomic64_or(GART_LINE_BEHIND, &hw->lines[0]);
 	gart_stop(hw);
+	gart_set_off(hw, false);
 	for (i = 0; i < hw->nodes && !ret; i++)
 		ret = gart_set_up_node(hw, i);
 	for (i = 0; i < hw->nodes && !ret; i++)
@@ -192,8 +210,10 @@ int gart_start(struct gart_hw *hw, phys_addr_t table)
 				 gart_control(hw) | GART_CONTROL_ENABLE);
 	if (!ret)
 		ret = gart_flush(hw);
-	if (ret)
+	if (ret) {
 		gart_stop(hw);
+		gart_set_off(hw, true);
+	}
 	return ret;
 }
 EXPORT_SYMBOL_IF_KUNIT(gart_start);
@@ -280,6 +300,8 @@ int gart_flush(struct gart_hw *hw)
 	scoped_guard(raw_spinlock_irqsave, &hw->lock) {
 		if (hw->flushed >= mine)
 			return 0;
+		if (hw->off)
+			return -EIO;
 		begun = atomic64_read(&hw->asked);
 		/*
 		 * What others stored to the table before they asked comes

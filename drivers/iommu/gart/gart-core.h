@@ -29,10 +29,14 @@
 #define GART_BASE_MASK		GENMASK(14, 0)
 #define GART_BASE_SHIFT		25
 /* Bits 39 to 12 of the address, in bits 31 to 4 */
+#define GART_TABLE_MASK		GENMASK(31, 4)
 #define GART_TABLE_SHIFT	8
 #define GART_CACHE_FLUSH	BIT(0)
 /* An access met an entry that is not valid; writing 1 clears it. */
 #define GART_CACHE_ERROR	BIT(1)
+
+/* Zero in all entries of the table */
+#define GART_ENTRY_ZEROS	GENMASK(3, 2)
 
 #define GART_SIZE_MIN		SZ_32M
 /* How often a flush is looked at, with 1 us in between, before it is given up */
@@ -81,6 +85,7 @@ struct gart_hw_ops {
  *	with @lock
  * @lines: what is known about each line of the table
  * @always: flush for each mapping
+ * @off: gart_start() has failed, nothing is translated; protected by @lock
  * @failed: nodes whose last flush has not ended; protected by @lock
  * @cache: what GART_CACHE was before anybody flushed, for each node
  */
@@ -95,6 +100,7 @@ struct gart_hw {
 	u64 flushed;
 	atomic64_t *lines;
 	bool always;
+	bool off;
 	unsigned long failed;
 	u32 cache[GART_NODES_MAX];
 };
@@ -122,7 +128,11 @@ gart_known_table(const struct flat_pt *pt)
 	return known;
 }
 
+int gart_read(struct gart_hw *hw, unsigned int node, int reg, u32 *value);
 int gart_find(struct gart_hw *hw);
+int gart_running(struct gart_hw *hw, phys_addr_t *table);
+int gart_table_adopt(struct flat_pt *pt, const struct gart_hw *hw, void *table,
+		     unsigned long *used);
 int gart_table_init(struct flat_pt *pt, const struct gart_hw *hw, void *table,
 		    phys_addr_t scratch);
 int gart_start(struct gart_hw *hw, phys_addr_t table);

@@ -10,10 +10,12 @@
  */
 #define pr_fmt(fmt) "gart: " fmt
 
+#include <linux/bitmap.h>
 #include <linux/cleanup.h>
 #include <linux/crash_dump.h>
 #include <linux/dma-window.h>
 #include <linux/gfp.h>
+#include <linux/io.h>
 #include <linux/init.h>
 #include <linux/iommu.h>
 #include <linux/iommu-words.h>
@@ -32,19 +34,25 @@
 #include <asm/set_memory.h>
 #include <asm/x86_init.h>
 
+#include "../iommu-priv.h"
 #include "gart-core.h"
 
 /* Less is soon exhausted. */
 #define GART_WINDOW_FAIR	SZ_64M
 #define GART_WINDOW_MIN		SZ_1M
+/* Free in the table of a kernel that has crashed, else it is not adopted */
+#define GART_ADOPT_MIN		SZ_4M
 
 static struct gart_hw gart_hw;
+static struct pci_dev *gart_nodes[GART_NODES_MAX];
 static struct flat_pt gart_pt;
 static struct iommu_device gart_iommu;
 /* The part of the aperture that is used, at its end */
 static u64 gart_first, gart_last;
 static unsigned long gart_size __initdata;
 static void *gart_scratch __initdata;
+/* By MB of the aperture, what a kernel has mapped that has crashed */
+static unsigned long *gart_kept;
 
 /* The aperture has one table. */
 static struct iommu_domain *gart_domain;
@@ -54,13 +62,13 @@ static bool gart_has_windows;
 static int gart_config_read(struct gart_hw *hw, unsigned int node, int reg,
 			    u32 *value)
 {
-	return pci_read_config_dword(node_to_amd_nb(node)->misc, reg, value);
+	return pci_read_config_dword(gart_nodes[node], reg, value);
 }
 
 static int gart_config_write(struct gart_hw *hw, unsigned int node, int reg,
 			     u32 value)
 {
-	return pci_write_config_dword(node_to_amd_nb(node)->misc, reg, value);
+	return pci_write_config_dword(gart_nodes[node], reg, value);
 }
 
 static const struct gart_hw_ops gart_config_ops = {
@@ -165,7 +173,8 @@ static int gart_attach(struct iommu_domain *domain, struct device *dev,
 static void gart_domain_free(struct iommu_domain *domain)
 {
 	guard(mutex)(&gart_domain_lock);
-	flat_pt_clear(&gart_pt);
+	if (!gart_kept)
+		flat_pt_clear(&gart_pt);
 	gart_leave(&gart_hw, gart_hw.first, gart_hw.bytes);
 	gart_flush(&gart_hw);
 	gart_domain = NULL;
@@ -217,6 +226,24 @@ static struct iommu_device *gart_probe_device(struct device *dev)
 	return &gart_iommu;
 }
 
+static void gart_get_resv_regions(struct device *dev, struct list_head *head)
+{
+	unsigned int from, to;
+
+	if (!gart_kept)
+		return;
+	for_each_set_bitrange(from, to, gart_kept, gart_hw.bytes / SZ_1M) {
+		struct iommu_resv_region *region;
+
+		region = iommu_alloc_resv_region(gart_hw.first + from * SZ_1M,
+						 (size_t)(to - from) * SZ_1M, 0,
+						 IOMMU_RESV_RESERVED, GFP_KERNEL);
+		/* What is mapped twice there is refused by flat-pt. */
+		if (region)
+			list_add_tail(&region->list, head);
+	}
+}
+
 static bool gart_capable(struct device *dev, enum iommu_cap cap)
 {
 	/* No cache coherency, which user space would take for isolation. */
@@ -226,7 +253,7 @@ static bool gart_capable(struct device *dev, enum iommu_cap cap)
 /* What pass-through is for, direct windows do. */
 static int gart_def_domain_type(struct device *dev)
 {
-	return iommu_default_passthrough() ? IOMMU_DOMAIN_DMA_FQ : 0;
+	return iommu_default_passthrough() ? iommu_default_dma_type() : 0;
 }
 
 static const struct iommu_ops gart_ops = {
@@ -234,6 +261,7 @@ static const struct iommu_ops gart_ops = {
 	.domain_alloc_paging = gart_domain_alloc,
 	.probe_device = gart_probe_device,
 	.device_group = generic_single_device_group,
+	.get_resv_regions = gart_get_resv_regions,
 	.def_domain_type = gart_def_domain_type,
 	.identity_domain = &gart_identity,
 	.default_domain_ops = &(const struct iommu_domain_ops){
@@ -250,10 +278,31 @@ static const struct iommu_ops gart_ops = {
 
 /* Set-up */
 
+/*
+ * All that there are: those whose processors this kernel does not use translate
+ * for their buses, too.
+ */
+static unsigned int __init gart_find_nodes(void)
+{
+	struct pci_dev *pdev;
+	unsigned int n;
+
+	for (n = 0; n < GART_NODES_MAX; n++) {
+		pdev = pci_get_domain_bus_and_slot(0, 0, PCI_DEVFN(0x18 + n, 3));
+		if (!pdev ||
+		    !early_is_amd_nb((u32)pdev->device << 16 | pdev->vendor)) {
+			pci_dev_put(pdev);
+			break;
+		}
+		gart_nodes[n] = pdev;
+	}
+	return n;
+}
+
 static void gart_resume(void *data)
 {
 	if (gart_start(&gart_hw, gart_hw.table))
-		pr_err("could not be started again\n");
+		pr_err("could not be started again, devices that need it do no more DMA\n");
 }
 
 static const struct syscore_ops gart_syscore_ops = {
@@ -291,55 +340,22 @@ static void __init gart_choose_window(void)
 	gart_first = gart_last - size + 1;
 }
 
-static bool __init gart_is_over_memory(void)
-{
-	return region_intersects(gart_hw.first, gart_hw.bytes,
-				 IORESOURCE_SYSTEM_RAM, IORES_DESC_NONE) !=
-	       REGION_DISJOINT;
-}
-
 /*
  * Memory beneath was set aside by early code. Nothing else may be there, BARs
  * least of all, and none may come.
  */
 static int __init gart_claim(void)
 {
-	if (gart_is_over_memory())
+	switch (region_intersects(gart_hw.first, gart_hw.bytes,
+				  IORESOURCE_SYSTEM_RAM, IORES_DESC_NONE)) {
+	case REGION_INTERSECTS:
 		return 0;
-	if (request_mem_region(gart_hw.first, gart_hw.bytes, "GART"))
-		return 0;
+	case REGION_DISJOINT:
+		if (request_mem_region(gart_hw.first, gart_hw.bytes, "GART"))
+			return 0;
+	}
 	pr_warn("something else is in the aperture\n");
 	return -EBUSY;
-}
-
-static void __init gart_free_table(void *table)
-{
-	unsigned int order = get_order(flat_pt_bytes(&gart_pt));
-
-	set_memory_wb((unsigned long)table, 1 << order);
-	free_pages((unsigned long)table, order);
-	free_page((unsigned long)gart_scratch);
-	kvfree(gart_hw.lines);
-}
-
-static void * __init gart_alloc_table(void)
-{
-	unsigned int order = get_order(gart_hw.bytes >> 10);
-	void *table;
-
-	gart_scratch = (void *)get_zeroed_page(GFP_KERNEL | GFP_DMA32);
-	table = (void *)__get_free_pages(GFP_KERNEL | GFP_DMA32, order);
-	gart_hw.lines = kvcalloc(gart_lines(&gart_hw), sizeof(*gart_hw.lines),
-				 GFP_KERNEL);
-	if (!gart_scratch || !table || !gart_hw.lines ||
-	    gart_table_init(&gart_pt, &gart_hw, table, __pa(gart_scratch)) ||
-	    set_memory_uc((unsigned long)table, 1 << order)) {
-		free_page((unsigned long)gart_scratch);
-		free_pages((unsigned long)table, order);
-		kvfree(gart_hw.lines);
-		return NULL;
-	}
-	return table;
 }
 
 /*
@@ -358,6 +374,117 @@ static int __init gart_hide_aperture(void)
 	return ret;
 }
 
+static void __init gart_free_table(void *table)
+{
+	unsigned int order = get_order(flat_pt_bytes(&gart_pt));
+
+	set_memory_wb((unsigned long)table, 1 << order);
+	free_pages((unsigned long)table, order);
+	free_page((unsigned long)gart_scratch);
+}
+
+static void * __init gart_alloc_table(void)
+{
+	unsigned int order = get_order(gart_hw.bytes >> 10);
+	void *table;
+
+	gart_scratch = (void *)get_zeroed_page(GFP_KERNEL | GFP_DMA32);
+	table = (void *)__get_free_pages(GFP_KERNEL | GFP_DMA32, order);
+	if (!gart_scratch || !table ||
+	    gart_table_init(&gart_pt, &gart_hw, table, __pa(gart_scratch)) ||
+	    set_memory_uc((unsigned long)table, 1 << order)) {
+		free_page((unsigned long)gart_scratch);
+		free_pages((unsigned long)table, order);
+		return NULL;
+	}
+	return table;
+}
+
+static int __init gart_begin(void)
+{
+	void *table = gart_alloc_table();
+	int ret;
+
+	if (!table)
+		return -ENOMEM;
+	ret = gart_start(&gart_hw, __pa(table));
+	if (ret)
+		gart_free_table(table);
+	return ret;
+}
+
+/* Is there something left in the window? */
+static bool __init gart_has_room(const unsigned long *used)
+{
+	unsigned int mb = gart_hw.bytes / SZ_1M;
+	unsigned int first = DIV_ROUND_UP(gart_first - gart_hw.first, SZ_1M);
+
+	return mb - first - bitmap_weight(used, mb) +
+	       bitmap_weight(used, first) >= GART_ADOPT_MIN / SZ_1M;
+}
+
+static int __init gart_adopt(phys_addr_t at)
+{
+	unsigned int mb = gart_hw.bytes / SZ_1M;
+	unsigned long *used __free(bitmap) = bitmap_zalloc(mb, GFP_KERNEL);
+	size_t bytes = gart_hw.bytes >> 10;
+	void __iomem *table;
+	int ret;
+
+	if (!used)
+		return -ENOMEM;
+	if (region_intersects(at, bytes, IORESOURCE_SYSTEM_RAM,
+			      IORES_DESC_NONE) != REGION_DISJOINT)
+		return -EINVAL;
+	table = ioremap_uc(at, bytes);
+	if (!table)
+		return -ENOMEM;
+	ret = gart_table_adopt(&gart_pt, &gart_hw, (void __force *)table, used);
+	if (!ret && !gart_has_room(used))
+		ret = -ENOSPC;
+	if (ret) {
+		iounmap(table);
+		return ret;
+	}
+	pr_info("going on with the table at %pa, %u of %u MB are left alone\n",
+		&at, bitmap_weight(used, mb), mb);
+	gart_hw.table = at;
+	gart_kept = no_free_ptr(used);
+	return 0;
+}
+
+/* Devices of a kernel that has crashed are still at work. */
+static int __init gart_begin_after_crash(void)
+{
+	phys_addr_t at;
+	int ret;
+
+	gart_hw.always = true;
+	ret = gart_running(&gart_hw, &at);
+	if (!ret && !at)
+		return gart_begin();
+	ret = ret ?: gart_adopt(at);
+	if (ret)
+		pr_warn("the table of the kernel that has crashed goes on without this one\n");
+	return ret;
+}
+
+static int __init gart_translate(void)
+{
+	int ret;
+
+	gart_hw.lines = kvcalloc(gart_lines(&gart_hw), sizeof(*gart_hw.lines),
+				 GFP_KERNEL);
+	if (!gart_hw.lines)
+		return -ENOMEM;
+	gart_choose_window();
+	ret = gart_hide_aperture() ?:
+	      is_kdump_kernel() ? gart_begin_after_crash() : gart_begin();
+	if (ret)
+		kvfree(gart_hw.lines);
+	return ret;
+}
+
 static int __init gart_register(void)
 {
 	int ret;
@@ -373,26 +500,14 @@ static int __init gart_register(void)
 
 static int __init gart_set_up(void)
 {
-	void *table;
 	int ret;
 
 	gart_hw.ops = &gart_config_ops;
-	gart_hw.nodes = amd_nb_num();
-	ret = gart_find(&gart_hw) ?: gart_claim();
+	gart_hw.nodes = gart_find_nodes();
+	/* What is in the way of devices stays so, whatever comes of the rest. */
+	ret = gart_find(&gart_hw) ?: gart_claim() ?: gart_translate();
 	if (ret)
 		return ret;
-	/* Devices of the kernel that has crashed are still at work. */
-	if (is_kdump_kernel())
-		gart_hw.always = true;
-	gart_choose_window();
-	table = gart_alloc_table();
-	if (!table)
-		return -ENOMEM;
-	ret = gart_hide_aperture() ?: gart_start(&gart_hw, __pa(table));
-	if (ret) {
-		gart_free_table(table);
-		return ret;
-	}
 	pr_info("aperture [mem %#llx-%#llx], %u node(s)\n", gart_hw.first,
 		gart_hw.first + gart_hw.bytes - 1, gart_hw.nodes);
 	register_syscore(&gart_syscore);

@@ -796,6 +796,127 @@ static void gart_known_table_is_the_table(struct kunit *test)
 	KUNIT_EXPECT_MEMEQ(test, m->pt.table, k->pt.table, SZ_64K);
 }
 
+/* A node that could not be started keeps devices from what was beneath. */
+static void gart_use_fails_while_nothing_translates(struct kunit *test)
+{
+	struct machine *m = make_running(test, 2);
+
+	m->nodes[1].no_writes = true;
+	KUNIT_EXPECT_EQ(test, -EIO, gart_start(&m->hw, TABLE_OK));
+	KUNIT_EXPECT_EQ(test, -EIO, map_and_use(m, 32, 1));
+	unmap(m, 32, 1);
+	m->nodes[1].no_writes = false;
+	KUNIT_EXPECT_EQ(test, -EIO, map_and_use(m, 48, 1));
+	unmap(m, 48, 1);
+	KUNIT_EXPECT_EQ(test, 0, gart_start(&m->hw, TABLE_OK));
+	KUNIT_EXPECT_EQ(test, 1, map_and_use(m, 32, 1));
+	expect_rules_kept(test, m);
+}
+
+static void gart_running_is_what_nodes_agree_on(struct kunit *test)
+{
+	struct machine *m = make_machine(test, 3);
+	phys_addr_t at = 1;
+
+	KUNIT_ASSERT_EQ(test, 0, gart_find(&m->hw));
+	KUNIT_EXPECT_EQ(test, 0, gart_running(&m->hw, &at));
+	KUNIT_EXPECT_EQ(test, at, 0);
+	KUNIT_ASSERT_EQ(test, 0, gart_start(&m->hw, TABLE_OK));
+	/* Reserved bits */
+	m->nodes[1].table |= 0xf;
+	KUNIT_EXPECT_EQ(test, 0, gart_running(&m->hw, &at));
+	KUNIT_EXPECT_EQ(test, at, TABLE_OK);
+	m->nodes[2].table += 0x10;
+	KUNIT_EXPECT_EQ(test, -EBUSY, gart_running(&m->hw, &at));
+	m->nodes[2].table -= 0x10;
+	m->nodes[2].control &= ~1;
+	KUNIT_EXPECT_EQ(test, -EBUSY, gart_running(&m->hw, &at));
+	m->nodes[2].control |= 1;
+	KUNIT_EXPECT_EQ(test, 0, gart_running(&m->hw, &at));
+	m->nodes[2].gone = true;
+	KUNIT_EXPECT_EQ(test, -EIO, gart_running(&m->hw, &at));
+	expect_rules_kept(test, m);
+}
+
+/* Pages 256 to 258, and the last one; its MB are numbers 1 and 63. */
+static void map_before_the_crash(struct kunit *test, struct machine *m)
+{
+	size_t mapped = 0;
+
+	KUNIT_ASSERT_EQ(test, 0, flat_pt_map(&m->pt, iova_of(256), PHYS, 3,
+					     IOMMU_READ, &mapped));
+	KUNIT_ASSERT_EQ(test, 0, flat_pt_map(&m->pt, iova_of(SZ_64K / 4 - 1),
+					     PHYS, 1, IOMMU_READ, &mapped));
+}
+
+static void gart_table_adopt_keeps_what_is_mapped(struct kunit *test)
+{
+	struct machine *m = make_running(test, 1);
+	unsigned long used = 0;
+	struct flat_pt pt;
+	size_t mapped = 0;
+
+	map_before_the_crash(test, m);
+	KUNIT_ASSERT_EQ(test, 0, gart_table_adopt(&pt, &m->hw, m->pt.table,
+						  &used));
+	KUNIT_EXPECT_EQ(test, used, BIT(1) | BIT(63));
+	KUNIT_EXPECT_EQ(test, pt.empty, m->pt.empty);
+	KUNIT_EXPECT_EQ(test, pt.first, m->pt.first);
+	KUNIT_EXPECT_EQ(test, pt.pages, m->pt.pages);
+	KUNIT_EXPECT_EQ(test, -EADDRINUSE,
+			flat_pt_map(&pt, iova_of(258), 0, 1, IOMMU_READ,
+				    &mapped));
+	KUNIT_EXPECT_EQ(test, 0, flat_pt_map(&pt, iova_of(0), 0, 256,
+					     IOMMU_READ, &mapped));
+	KUNIT_EXPECT_EQ(test, flat_pt_unmap(&pt, iova_of(0), 256), SZ_1M);
+	KUNIT_EXPECT_EQ(test, flat_pt_iova_to_phys(&pt, iova_of(257)),
+			PHYS + SZ_4K);
+}
+
+static void gart_table_adopt_refuses_what_is_no_table(struct kunit *test)
+{
+	struct machine *m = make_running(test, 1);
+	__le32 *entries = m->pt.table;
+	const __le32 good = entries[5];
+	unsigned int bit;
+	unsigned long used = 0;
+	struct flat_pt pt;
+
+	for (bit = 0; bit < 32; bit++) {
+		/* Each node has it valid. Two bits are reserved. */
+		int want = bit == 0 || bit == 2 || bit == 3 ? -EINVAL : 0;
+
+		entries[5] = good ^ cpu_to_le32(BIT(bit));
+		KUNIT_EXPECT_EQ_MSG(test, want,
+				    gart_table_adopt(&pt, &m->hw, entries,
+						     &used), "bit %u", bit);
+	}
+	memset(entries, 0, SZ_64K);
+	KUNIT_EXPECT_EQ(test, -EINVAL, gart_table_adopt(&pt, &m->hw, entries,
+							&used));
+}
+
+/* More than half have to be empty, wherever they are. */
+static void gart_table_adopt_refuses_a_full_table(struct kunit *test)
+{
+	struct machine *m = make_running(test, 1);
+	unsigned long pages = m->pt.pages, i, used = 0;
+	struct flat_pt pt;
+	size_t mapped = 0;
+
+	for (i = 0; i < pages / 2; i++)
+		KUNIT_ASSERT_EQ(test, 0,
+				flat_pt_map(&m->pt, iova_of(2 * i),
+					    i % 3 ? PHYS : PHYS + i * SZ_4K, 1,
+					    IOMMU_READ, &mapped));
+	KUNIT_EXPECT_EQ(test, -ENOSPC, gart_table_adopt(&pt, &m->hw,
+							m->pt.table, &used));
+	flat_pt_unmap(&m->pt, iova_of(0), 1);
+	KUNIT_EXPECT_EQ(test, 0, gart_table_adopt(&pt, &m->hw, m->pt.table,
+						  &used));
+	KUNIT_EXPECT_EQ(test, pt.empty, m->pt.empty);
+}
+
 /* Where is room for a random range? */
 static bool find_room(struct rnd_state *rnd, const unsigned int *sizes,
 		      unsigned int *page, unsigned int *n)
@@ -880,6 +1001,11 @@ static struct kunit_case gart_cases[] = {
 	KUNIT_CASE(gart_leave_waits_for_the_next_flush),
 	KUNIT_CASE(gart_use_remembers_what_was_not_flushed),
 	KUNIT_CASE(gart_known_table_is_the_table),
+	KUNIT_CASE(gart_use_fails_while_nothing_translates),
+	KUNIT_CASE(gart_running_is_what_nodes_agree_on),
+	KUNIT_CASE(gart_table_adopt_keeps_what_is_mapped),
+	KUNIT_CASE(gart_table_adopt_refuses_what_is_no_table),
+	KUNIT_CASE(gart_table_adopt_refuses_a_full_table),
 	KUNIT_CASE(gart_lines_at_random),
 	{}
 };
