@@ -95,6 +95,15 @@ def crash(words, what):
                              r"Call Trace:"))
 
 
+def kexec(words, what):
+    """A mode in which the second kernel has no driver, but the third has."""
+    return behind(f" {words} rig.plan=next rig.next=kernel:iommu=soft,"
+                  "kernel:iommu=calgary+rig.plan=calgary", what,
+                  next=("kernel", "initrd"),
+                  ran=tuple(f"{card}.turn-{turn}.window" for card in CARDS
+                            for turn in (1, 2)))
+
+
 def modes(second_bus, largest):
     """The modes of a machine whose second PHB roots a bus."""
     return {
@@ -110,6 +119,10 @@ def modes(second_bus, largest):
         "off": Mode("rig.mib=8", "not asked for", None, iommu="",
                     bounce="yes", known=UNTRANSLATED),
         "crash": crash("iommu.strict=0", "translated"),
+        "kexec": kexec("iommu.strict=0", "translated, not, and again"),
+        "8m": behind(" calgary=8M iommu.strict=0", "tables of 8 MB",
+                     config="q35-distro",
+                     says=(SIZE.format(0, 8192), SIZE.format(1, 8192))),
         "small": behind(" calgary=2M iommu.strict=0", "tables of 2 MB",
                         says=(SIZE.format(0, 2048), SIZE.format(1, 2048))),
         "empty": behind(" calgary=translate_empty_slots,2M iommu.strict=0",
@@ -126,7 +139,7 @@ def modes(second_bus, largest):
     }
 
 
-def machine(name, phbs, places, second_bus, nic):
+def machine(name, phbs, places, second_bus, nic, more=None):
     """A machine with one kind of chip."""
     ids = {"e1000": ("nic32", "8086:100e", 1),
            "e1000e": ("nic32", "8086:10d3", 2)}
@@ -135,7 +148,7 @@ def machine(name, phbs, places, second_bus, nic):
         memory="4608M",
         cpus=2,
         board=BOARD,
-        modes=modes(second_bus, "4M"),
+        modes=modes(second_bus, "4M") | (more or {}),
         disks=("nvme", "ahci"),
         roles=("nvme", "ahci", "nic1", "nic32", *CARDS),
         required=(*DISK, *AHCI, *(f"{card}.run" for card in CARDS), *NICS),
@@ -147,9 +160,13 @@ def machine(name, phbs, places, second_bus, nic):
     )
 
 
+# QEMU's PCIe slots have lost their cards when the machine wakes.
+SLEEP = {"sleep": behind(" iommu.strict=0 rig.plan=sleep rig.after=calgary",
+                         "suspend to RAM", config="q35-distro",
+                         ran=("sleep.slept",))}
 ALL = (
     machine("calgary", calgary_phbs(), ("addr=1", "addr=3"), 2,
-            "e1000"),
+            "e1000", SLEEP),
     machine("calioc2", calioc2_phbs(),
             ("addr=0.0,multifunction=on", "addr=0.1"), 2 * SLOTS[1],
             # No pin of such a bus reaches a processor.

@@ -92,6 +92,25 @@ def gart(words, what, *nodes, most=3000, **more):
                       *more.pop("says", ())), **more)
 
 
+def next_kernel(words, what, **more):
+    """A mode in which another kernel follows, which finds the GART in use."""
+    return Mode(f"iommu.strict=0 {words} rig.mib=8", what, "DMA-FQ", iommu="",
+                layers=STATS, next=("kernel", "initrd"),
+                qemu=northbridges(*2 * (aperture(5, ",prefetch=on"),)),
+                **more)
+
+
+def crash(words, what, **more):
+    """A mode in which devices are at work when their kernel dies."""
+    return next_kernel(f"{words} crashkernel=256M rig.plan=crash", what,
+                       says=(r"gart: going on with the table at \S+, \d+ of "
+                             r"1024 MB are left alone",),
+                       ran=("crash.translated", "crash.load", "nvme.kept",
+                            "ahci.kept"),
+                       known_log=(r"Kernel panic - not syncing: sysrq trigg",
+                                  r"Call Trace:"), **more)
+
+
 FIXED = {"bounce": "no", "bounced": BOUNCED, "known": BOUNCING,
          "aperture": (APERTURE, 2 * APERTURE - 1)}
 STOLEN = r"AGP: Mapping aperture over RAM \[mem "
@@ -126,6 +145,19 @@ GART = machine("gart", BOARD, CARDS, {
                  known=(*BEYOND, "edu32.in-flight"),
                  aperture=(APERTURE, 2 * APERTURE - 1,
                            2 * APERTURE - FULL)),
+    "crash": crash("iommu=force", "the kernel after a crash, translated",
+                   **FIXED | {"known": BEYOND, "bounced": ()}),
+    "1cpu": gart("iommu.strict=1 nr_cpus=1", "a node without a processor",
+                 *2 * (aperture(5, ",prefetch=on"),), **FIXED),
+    "kexec": next_kernel(
+        "rig.plan=next rig.next=kernel:iommu=noaperture,"
+        "kernel:iommu=fullflush+rig.plan=short", "kernels with, without and "
+        "with the driver, each started by the one before",
+        ran=tuple(f"{card}.turn-{turn}.window" for card in CARDS
+                  for turn in (1, 2)), **FIXED),
+    "sleep": gart("iommu.strict=0 rig.plan=sleep", "suspend to RAM",
+                  *2 * (aperture(5, ",prefetch=on"),), config="q35-distro",
+                  ran=("sleep.slept",), most=math.inf, **FIXED),
     "fullflush": gart("iommu.strict=0 iommu=fullflush",
                       "a flush for each mapping",
                       aperture(5, ",prefetch=on"), most=math.inf, **FIXED),

@@ -40,6 +40,7 @@ class Mode:
     # or {role: type} when the others have none
     says: tuple = ()        # patterns that the kernel log has just once
     slow: bool = False      # a kernel that takes four times as long
+    config: str = ""        # the kernel's configuration, when not the board's
     kunit: bool = False     # the kernel's own tests run, at boot and after
     layers: tuple = ()      # (vendor:device, layers): what dma_layers= says
     known: tuple = ()       # results in which the stock kernel fails as well
@@ -244,7 +245,7 @@ def board_of(machine):
 
 def config_of(machine, mode):
     """The kernel configuration that a mode boots."""
-    config = board_of(machine).config
+    config = machine.modes[mode].config or board_of(machine).config
     return f"{config}-debug" if mode.split("-")[0] == "debug" else config
 
 

@@ -409,7 +409,7 @@ PEER = Machine(
     name="peers",
     memory="5G",
     cpus=2,
-    board=dataclasses.replace(PC, config="q35-p2p"),
+    board=dataclasses.replace(PC, config="q35-distro"),
     modes=with_caches({
         "pt": Mode("iommu=pt rig.mib=8", "one card's memory for another",
                    "identity", bounce="no", windows=True,
