@@ -20,7 +20,7 @@ BEFORE = ("edu40.mask-change",)
 UNTRANSLATED = (*BEFORE, *vm_small.RESYNC)
 SIZE = r"calgary0-phb{}: table of {} KB\s"
 # What the kernel says of a DMA that it was asked for
-ERRANT = (r"calgary\d-phb\d: (?:errant DMA|details|slots are off)",
+ERRANT = (r"calgary\d-phb\d: (?:errant DMA|CSR|slots are off)",
           r"suspected of an errant DMA")
 
 
@@ -83,7 +83,7 @@ def errant(words, what, domain, least, **more):
 
 def crash(words, what):
     """A mode in which a second kernel goes on with the running tables."""
-    kept = r"calgary0-phb{}: going on with the table at 0x\w+, \d+ of \d+ MB"
+    kept = r"calgary0-phb{}: table at 0x\w+ of the kernel that crashed is kept"
     return behind(f" {words} crashkernel=256M rig.plan=crash "
                   "rig.after=calgary", f"the kernel after a crash, {what}",
                   says=(kept.format(0), kept.format(1)),

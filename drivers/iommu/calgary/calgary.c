@@ -26,7 +26,6 @@
 #include <linux/pci.h>
 #include <linux/ratelimit.h>
 #include <linux/seq_buf.h>
-#include <linux/slab.h>
 
 #include "calgary.h"
 
@@ -35,6 +34,9 @@
 /* All that translate; none ever goes away. */
 static LIST_HEAD(phbs);
 static unsigned int nr_chips;
+
+/* The first buses of PHBs */
+static DECLARE_BITMAP(roots, 256);
 
 /* Read by PHBs whose devices have to be kept from all memory */
 static struct calgary_table *empty_table;
@@ -78,49 +80,41 @@ static bool is_host_function(struct pci_dev *pdev)
 
 /* The watchdog */
 
-struct search {
-	struct calgary_phb *phb;
-	unsigned int agent;
-	unsigned int found;
-};
-
 /*
  * A Calgary tells its slots apart at best; whatever is in that one may have
  * done it. Behind the port of a CalIOC2 all are suspect.
  */
-static int name_suspect(struct pci_dev *pdev, void *data)
+static bool is_suspect(struct pci_dev *pdev, struct calgary_phb *phb,
+		       unsigned int agent)
 {
-	struct search *s = data;
 	struct pci_dev *top = pdev;
 
-	while (top->bus->number != s->phb->first_bus && top->bus->self)
-		top = top->bus->self;
-	if (pci_is_bridge(pdev) || is_host_function(pdev) ||
-	    (!s->phb->calioc2 && PCI_SLOT(top->devfn) != s->agent))
-		return 0;
-	s->found++;
-	pci_err(pdev, "suspected of an errant DMA\n");
-	return 0;
+	if (pci_domain_nr(pdev->bus) || pci_is_bridge(pdev) ||
+	    is_host_function(pdev))
+		return false;
+	while (top && top->bus->number != phb->first_bus)
+		top = pci_upstream_bridge(top);
+	return top && (phb->calioc2 || PCI_SLOT(top->devfn) == agent);
 }
 
 static void report(struct calgary_phb *phb, const struct calgary_errors *e)
 {
-	struct search s = { phb, FIELD_GET(CSR_AGENT, e->csr) };
-	struct pci_bus *bus = pci_find_bus(0, phb->first_bus);
-	struct device *dev = phb->iommu.dev;
+	unsigned int i, agent = FIELD_GET(CSR_AGENT, e->csr);
 	DECLARE_SEQ_BUF(details, 14 * CALGARY_NR_DETAILS);
-	unsigned int i;
+	struct device *dev = phb->iommu.dev;
+	struct pci_dev *pdev = NULL;
 
 	for (i = 0; i < CALGARY_NR_DETAILS; i++)
 		seq_buf_printf(&details, " %03x:%08x", calgary_detail_regs[i],
 			       e->details[i]);
-	dev_err(dev, "errant DMA of agent %u on bus %02x, CSR %08x\n",
-		s.agent, phb->first_bus, e->csr);
-	dev_err(dev, "details%s\n", seq_buf_str(&details));
-	if (bus)
-		pci_walk_bus(bus, name_suspect, &s);
-	if (!s.found)
-		dev_err(dev, "no device is known there\n");
+	dev_err(dev, "errant DMA of agent %u on bus %02x, address 0x%08x by register 820\n",
+		agent, phb->first_bus, e->details[CALGARY_DETAIL_ADDRESS]);
+	dev_err(dev, "CSR %08x, details%s\n", e->csr, seq_buf_str(&details));
+	/* Devices, and buses, may be removed meanwhile. */
+	for_each_pci_dev(pdev) {
+		if (is_suspect(pdev, phb, agent))
+			pci_err(pdev, "suspected of an errant DMA\n");
+	}
 	dev_err(dev, "%s\n", phb->lenient ?
 		"may be of the kernel before, slots stay on" :
 		"slots are off until 'enable' is written to its calgary/bus in sysfs");
@@ -154,8 +148,10 @@ static int enable_bus(struct calgary_phb *phb)
 	if (READ_ONCE(phb->state) != CALGARY_ISOLATED)
 		return 0;
 	ret = calgary_phb_enable(phb);
-	dev_info(phb->iommu.dev, "slots %s\n",
-		 ret ? "stay off" : "are on again");
+	if (ret)
+		dev_err(phb->iommu.dev, "slots stay off\n");
+	else
+		dev_info(phb->iommu.dev, "slots are on again\n");
 	start_watchdog(phb);
 	return ret;
 }
@@ -168,10 +164,9 @@ static int enable_bus(struct calgary_phb *phb)
 static ssize_t bus_show(struct device *dev, struct device_attribute *attr,
 			char *buf)
 {
+	/* By enum calgary_state */
 	static const char * const names[] = {
-		[CALGARY_OFF] = "untranslated",
-		[CALGARY_ON] = "translated",
-		[CALGARY_ISOLATED] = "isolated",
+		"untranslated", "translated", "isolated",
 	};
 
 	return sysfs_emit(buf, "%s\n",
@@ -181,34 +176,25 @@ static ssize_t bus_show(struct device *dev, struct device_attribute *attr,
 static ssize_t bus_store(struct device *dev, struct device_attribute *attr,
 			 const char *buf, size_t count)
 {
-	int ret;
-
-	if (!sysfs_streq(buf, "enable")) {
-		dev_err(dev, "'%.*s' ignored, accepted is: enable\n",
-			(int)min(strcspn(buf, "\n"), 20), buf);
+	if (!sysfs_streq(buf, "enable"))
 		return -EINVAL;
-	}
-	ret = enable_bus(sysfs_phb(dev));
-	return ret ?: count;
+	return enable_bus(sysfs_phb(dev)) ?: count;
 }
 static DEVICE_ATTR_RW(bus);
 
-static const struct attribute_group calgary_group = {
-	.name = "calgary",
-	.attrs = (struct attribute *[]){ &dev_attr_bus.attr, NULL },
+static const struct attribute_group *calgary_groups[] = {
+	&(const struct attribute_group){
+		.name = "calgary",
+		.attrs = (struct attribute *[]){ &dev_attr_bus.attr, NULL },
+	}, NULL
 };
-
-__ATTRIBUTE_GROUPS(calgary);
 
 /* Domains */
 
+/* Locks may be held here. If there is news, the watchdog tells. */
 static void calgary_flush_all(struct iommu_domain *domain)
 {
-	struct calgary_phb *phb = to_table(domain)->phb;
-
-	/* Locks may be held here, none when it is reported. */
-	if (calgary_phb_flush(phb))
-		start_watchdog(phb);
+	calgary_phb_flush(to_table(domain)->phb);
 }
 
 static void calgary_iotlb_sync(struct iommu_domain *domain,
@@ -282,18 +268,15 @@ static struct iommu_domain *calgary_domain_alloc(struct device *dev)
 {
 	struct calgary_phb *phb = to_phb(dev);
 	struct calgary_table *table;
-	size_t bytes;
 
 	table = xchg(&phb->spare, NULL) ?:
 		calgary_table_alloc(phb->chip->io, calgary_options.code);
 	if (!table)
 		return ERR_PTR(-ENOMEM);
 	table->phb = phb;
-	bytes = flat_pt_bytes(&table->flat.pt);
 	if (!table->unmap)
-		dev_info(phb->iommu.dev, "table of %zu KB%s\n", bytes / SZ_1K,
-			 bytes < CALGARY_TABLE_BYTES(calgary_options.code) ?
-			 ", memory is short for more" : "");
+		dev_info(phb->iommu.dev, "table of %zu KB\n",
+			 flat_pt_bytes(&table->flat.pt) / SZ_1K);
 	table->flat.domain = (struct iommu_domain){
 		.pgsize_bitmap = SZ_4K,
 		.geometry.aperture_end = (u64)table->flat.pt.pages * SZ_4K - 1,
@@ -330,12 +313,12 @@ static int calgary_def_domain_type(struct device *dev)
 static void add_region(struct list_head *head, u64 start, u64 end,
 		       enum iommu_resv_type type)
 {
-	struct iommu_resv_region *region;
+	/* An IOVA there would reach something else than its TCE says. */
+	struct iommu_resv_region *region =
+		iommu_alloc_resv_region(start, end - start, 0, type,
+					GFP_KERNEL | __GFP_NOFAIL);
 
-	region = iommu_alloc_resv_region(start, end - start, 0, type,
-					 GFP_KERNEL);
-	if (region)
-		list_add_tail(&region->list, head);
+	list_add_tail(&region->list, head);
 }
 
 /* Those of bridges are dma-iommu's business. */
@@ -384,45 +367,50 @@ static const struct iommu_ops calgary_ops = {
 
 /* Setting up */
 
-/* Is there one, and what is it? */
-static bool find_function(struct calgary_phb *phb)
+/* Is there one, and what is it? No other register is looked at before. */
+static bool find_function(struct calgary_chip *chip, unsigned int nr)
 {
-	u32 range = phb->chip->io->read32(phb->chip->regs +
-					  CALGARY_BUS_RANGE(phb->nr));
-	struct pci_dev *pdev;
-	bool found;
+	u32 range = chip->io->read32(chip->regs + CALGARY_BUS_RANGE(nr));
+	unsigned int bus = FIELD_GET(BUS_RANGE_FIRST, range);
+	struct pci_dev *pdev __free(pci_dev_put) =
+		pci_get_domain_bus_and_slot(0, bus, 0);
+	struct calgary_phb *phb = &chip->phbs[nr];
 
-	phb->first_bus = FIELD_GET(BUS_RANGE_FIRST, range);
-	phb->last_bus = FIELD_GET(BUS_RANGE_LAST, range) ?: phb->first_bus;
-	pdev = pci_get_domain_bus_and_slot(0, phb->first_bus, 0);
-	found = pdev && is_host_function(pdev);
-	phb->calioc2 = found && pdev->device == PCI_DEVICE_ID_CALIOC2;
-	pci_dev_put(pdev);
-	return found;
+	phb->first_bus = bus;
+	phb->last_bus = FIELD_GET(BUS_RANGE_LAST, range) ?: bus;
+	phb->calioc2 = pdev && pdev->device == PCI_DEVICE_ID_CALIOC2;
+	return pdev && is_host_function(pdev);
 }
 
 static void adopt(struct calgary_phb *phb)
 {
 	struct range r[CALGARY_MAX_RANGES];
-	u64 tar = calgary_phb_left(phb);
-	unsigned int n, mb;
+	unsigned int n;
 
-	phb->inherited = tar;
-	if (!tar)
-		return;
 	for (n = calgary_phb_ranges(phb, r); n--; )
 		bitmap_set(phb->old, r[n].start / SZ_1M,
 			   r[n].end / SZ_1M + 1 - r[n].start / SZ_1M);
-	phb->spare = calgary_table_adopt(phb->chip->io, tar, phb->old);
-	if (phb->spare) {
-		mb = phb->spare->flat.pt.pages / (SZ_1M / SZ_4K);
-		dev_info(phb->iommu.dev, "going on with the table at 0x%llx, %u of %u MB are left alone\n",
-			 tar & TAR_BASE, bitmap_weight(phb->old, mb), mb);
-		return;
-	}
-	dev_warn(phb->iommu.dev, "no usable table at 0x%llx, what devices do before they are reset is errant\n",
-		 tar & TAR_BASE);
-	bitmap_zero(phb->old, CALGARY_MB);
+	phb->spare = calgary_table_adopt(phb->chip->io, phb->inherited,
+					 phb->old);
+	/* Without it, what devices do before they are reset is errant. */
+	if (!phb->spare)
+		bitmap_zero(phb->old, CALGARY_MB);
+	dev_info(phb->iommu.dev, "table at 0x%llx of the kernel that crashed is %s\n",
+		 phb->inherited & TAR_BASE, phb->spare ? "kept" : "unusable");
+}
+
+/*
+ * Its devices are mapped directly, whatever was before. Not so those which a
+ * kernel that crashed has at work: without its table, what they still do would
+ * go anywhere.
+ */
+static void leave(struct calgary_phb *phb)
+{
+	if (!phb->inherited)
+		calgary_phb_leave(phb);
+	else
+		pr_warn("chip %u PHB %u: still translates for the kernel that crashed, its devices will not work\n",
+			phb->chip->nr, phb->nr);
 }
 
 /* Whether it is to translate */
@@ -434,6 +422,8 @@ static bool add_phb(struct calgary_phb *phb)
 
 	/* The kernel before may have died while it had stopped this one. */
 	phb->lenient = is_kdump_kernel();
+	if (!phb->lenient)
+		phb->inherited = 0;
 	for (bus = phb->first_bus; bus <= phb->last_bus; bus++)
 		bad |= !!find_bus(bus);
 	if (phb->last_bus < phb->first_bus || bad) {
@@ -441,7 +431,9 @@ static bool add_phb(struct calgary_phb *phb)
 			chip->nr, phb->nr, phb->first_bus, phb->last_bus);
 		return false;
 	}
-	disabled = test_bit(phb->first_bus, calgary_options.disabled);
+	disabled = !calgary_options.on ||
+		   test_bit(phb->first_bus, calgary_options.disabled);
+	__set_bit(phb->first_bus, roots);
 	pr_info("chip %u PHB %u: %s, buses %02x-%02x%s\n", chip->nr, phb->nr,
 		phb->calioc2 ? "CalIOC2" : "Calgary", phb->first_bus,
 		phb->last_bus, disabled ? ", disabled" : "");
@@ -450,7 +442,7 @@ static bool add_phb(struct calgary_phb *phb)
 	    iommu_device_sysfs_add(&phb->iommu, NULL, calgary_groups,
 				   "calgary%u-phb%u", chip->nr, phb->nr))
 		return false;
-	if (phb->lenient)
+	if (phb->inherited)
 		adopt(phb);
 	list_add_tail(&phb->node, &phbs);
 	return true;
@@ -466,13 +458,11 @@ void calgary_add_chip(struct calgary_chip *chip)
 
 	chip->nr = nr_chips++;
 	for (nr = 0; nr < CALGARY_PHBS; nr++) {
-		calgary_phb_init(chip, nr);
-		/* What is not known to be one is not touched. */
-		if (!find_function(&chip->phbs[nr]))
+		if (!find_function(chip, nr))
 			continue;
-		/* Its devices are mapped directly, whatever was before. */
+		calgary_phb_init(chip, nr);
 		if (!add_phb(&chip->phbs[nr]))
-			calgary_phb_leave(&chip->phbs[nr]);
+			leave(&chip->phbs[nr]);
 	}
 }
 
@@ -481,7 +471,7 @@ static void drop_phb(struct calgary_phb *phb)
 {
 	phb->iommu.ops = NULL;
 	list_del(&phb->node);
-	calgary_phb_leave(phb);
+	leave(phb);
 	cancel_delayed_work_sync(&phb->watchdog);
 	iommu_device_sysfs_remove(&phb->iommu);
 	calgary_table_free(phb->spare);
@@ -491,14 +481,17 @@ static void drop_phb(struct calgary_phb *phb)
  * calgary_start - have the devices behind all PHBs translated
  * @io: how TCEs get to memory
  *
- * Return: number of PHBs.
+ * Return: whether there are any.
  */
-unsigned int calgary_start(const struct calgary_io *io)
+bool calgary_start(const struct calgary_io *io)
 {
 	struct calgary_phb *phb, *next;
-	unsigned int n = 0;
+	DECLARE_BITMAP(others, 256);
 	int ret;
 
+	if (bitmap_andnot(others, calgary_options.disabled, roots, 256))
+		pr_warn("'disable=%*pbl' ignored, accepted are: %*pbl\n",
+			256, others, 256, roots);
 	if (!list_empty(&phbs))
 		empty_table = calgary_table_alloc(io, 0);
 	list_for_each_entry_safe(phb, next, &phbs, node) {
@@ -515,20 +508,21 @@ unsigned int calgary_start(const struct calgary_io *io)
 			continue;
 		}
 		enable_bus(phb);
-		n++;
 	}
-	return n;
+	return !list_empty(&phbs);
 }
 
 /**
  * calgary_shutdown - translate no more, as the next kernel may not know how
+ *
+ * Nor how to switch slots on. Devices no longer are bus masters by then.
  */
 void calgary_shutdown(void)
 {
 	struct calgary_phb *phb;
 
 	list_for_each_entry(phb, &phbs, node)
-		calgary_phb_use(phb, 0);
+		calgary_phb_leave(phb);
 }
 
 /**

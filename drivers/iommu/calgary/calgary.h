@@ -106,7 +106,8 @@ struct calgary_errors {
  * @last_bus: last bus behind it
  * @lenient: errors are reported, but do not isolate, and a kernel that died may
  *	have stopped arbitration
- * @inherited: another kernel, which has crashed, has had it translate
+ * @inherited: table of a kernel that crashed and has had it translate: what
+ *	TAR says of address and size, or 0
  * @lock: protects what follows up to @wanted, and makes sequences of register
  *	accesses whole
  * @state: what becomes of DMA
@@ -132,7 +133,7 @@ struct calgary_phb {
 	u8 first_bus;
 	u8 last_bus;
 	bool lenient;
-	bool inherited;
+	u64 inherited;
 
 	/* For what follows, up to @wanted */
 	spinlock_t lock;
@@ -179,7 +180,6 @@ extern const u16 calgary_detail_regs[CALGARY_NR_DETAILS];
 void calgary_phb_init(struct calgary_chip *chip, unsigned int nr);
 int calgary_phb_use(struct calgary_phb *phb, u64 tar);
 void calgary_phb_leave(struct calgary_phb *phb);
-u64 calgary_phb_left(struct calgary_phb *phb);
 void calgary_phb_restore(struct calgary_phb *phb);
 int calgary_phb_flush(struct calgary_phb *phb);
 bool calgary_phb_check(struct calgary_phb *phb, struct calgary_errors *errors);
@@ -200,7 +200,7 @@ void calgary_parse(const char *list, void (*refuse)(const char *message));
 
 /* calgary.c */
 void calgary_add_chip(struct calgary_chip *chip);
-unsigned int calgary_start(const struct calgary_io *io);
+bool calgary_start(const struct calgary_io *io);
 void calgary_shutdown(void);
 void calgary_resume(void *data);
 

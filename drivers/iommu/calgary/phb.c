@@ -90,8 +90,7 @@ static void drain(struct calgary_phb *phb, u64 begin)
 	unsigned int reads;
 
 	for (reads = 0; reads < MAX_READS; reads++) {
-		if ((read64(phb, CALGARY_SPLIT_QUEUE(phb->nr)) &
-		     SPLIT_QUEUE_EMPTY) == SPLIT_QUEUE_EMPTY)
+		if (read64(phb, CALGARY_SPLIT_QUEUE(phb->nr)) >= SPLIT_QUEUE_EMPTY)
 			return;
 		if ((s64)(phb->chip->io->now() - begin) > MAX_NS)
 			break;
@@ -185,18 +184,22 @@ static void quirks(struct calgary_phb *phb)
  * @nr: which one of the chip
  *
  * Another kernel may have left its devices isolated. So they are until
- * calgary_phb_enable() is called.
+ * calgary_phb_enable() is called. It may have left it translating, too.
  */
 void calgary_phb_init(struct calgary_chip *chip, unsigned int nr)
 {
 	struct calgary_phb *phb = &chip->phbs[nr];
+	u32 config;
 
 	phb->chip = chip;
 	phb->nr = nr;
 	spin_lock_init(&phb->lock);
-	if ((read_phb(phb, PHB_CONFIG_RW) & CONFIG_SLOTS_OFF) ==
-	    CONFIG_SLOTS_OFF)
+	config = read_phb(phb, PHB_CONFIG_RW);
+	if ((config & CONFIG_SLOTS_OFF) == CONFIG_SLOTS_OFF)
 		phb->state = CALGARY_ISOLATED;
+	if (config & CONFIG_TCE)
+		phb->inherited = read64(phb, CALGARY_TAR(nr)) &
+				 (TAR_BASE | TAR_SIZE);
 }
 
 /* Not only this kernel may have switched it on. */
@@ -261,18 +264,6 @@ void calgary_phb_leave(struct calgary_phb *phb)
 }
 
 /**
- * calgary_phb_left - which table another kernel has left in use
- * @phb: a PHB that has not been used yet
- *
- * Return: address and size of the table, 0 if the PHB does not translate.
- */
-u64 calgary_phb_left(struct calgary_phb *phb)
-{
-	return translates(phb) ? read64(phb, CALGARY_TAR(phb->nr)) &
-				 (TAR_BASE | TAR_SIZE) : 0;
-}
-
-/**
  * calgary_phb_restore - go on after registers have lost what they had, or not
  * @phb: a PHB whose devices are suspended
  *
@@ -332,10 +323,10 @@ bool calgary_phb_check(struct calgary_phb *phb, struct calgary_errors *errors)
 	unsigned int i;
 
 	guard(spinlock_irqsave)(&phb->lock);
-	*errors = (struct calgary_errors){};
 	/* A chip that is always busy is one piece of news. */
-	if (phb->news != phb->told)
-		errors->news = phb->news;
+	*errors = (struct calgary_errors){
+		.news = phb->news != phb->told ? phb->news : NULL,
+	};
 	phb->told = phb->news;
 	if (phb->state != CALGARY_ON)
 		return false;
@@ -376,7 +367,6 @@ int calgary_phb_enable(struct calgary_phb *phb)
 		return -EIO;
 	phb->state = phb->tar ? CALGARY_ON : CALGARY_OFF;
 	phb->news = NULL;
-	phb->told = NULL;
 	return 0;
 }
 

@@ -767,10 +767,13 @@ static void tables_that_another_kernel_left(struct kunit *test)
 	struct fake *f = left_on(test, CALGARY);
 
 	f->tar |= 8;
-	KUNIT_EXPECT_EQ(test, calgary_phb_left(f->phb), TABLE | 7);
+	calgary_phb_init(&f->chip, 0);
+	KUNIT_EXPECT_EQ(test, f->phb->inherited, TABLE | 7);
 	expect_notes(test, f, "r160 t ");
+	f = left_on(test, CALGARY);
 	f->regs[0x160 / 4] = CONFIG;
-	KUNIT_EXPECT_EQ(test, calgary_phb_left(f->phb), 0);
+	calgary_phb_init(&f->chip, 0);
+	KUNIT_EXPECT_EQ(test, f->phb->inherited, 0);
 }
 
 /* Those of a PHB that this kernel does not use reach memory as it is. */

@@ -35,7 +35,7 @@
 #define TAR_SIZE		GENMASK_ULL(2, 0)
 #define TAR_OURS		(TAR_BASE | BIT_ULL(3) | TAR_SIZE)
 
-/* The byte at the lowest address */
+/* From here on all bits of the byte at the lowest address are set. */
 #define SPLIT_QUEUE_EMPTY	GENMASK_ULL(63, 56)
 
 /* Of a PHB */
@@ -59,6 +59,11 @@
 #define PHB_SAVIOR		0xdb0
 
 #define CALGARY_NR_DETAILS	11	/* what is read after an error */
+/*
+ * No document tells what 0x810 to 0x870 have. That 0x820 has the address, or
+ * its low word, is true of QEMU's model and a guess for chips.
+ */
+#define CALGARY_DETAIL_ADDRESS	4
 
 #define CSR_ERROR		0xffe0ffff
 #define CSR_AGENT		GENMASK(20, 16)

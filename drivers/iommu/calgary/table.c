@@ -112,14 +112,6 @@ static bool note_old(const struct flat_pt *pt, unsigned long *used)
 	return some;
 }
 
-/* Is there something left, between those and beside what is reserved? */
-static bool has_room(const struct flat_pt *pt, const unsigned long *used)
-{
-	unsigned int mb = pt->pages / TCES_PER_MB;
-
-	return mb >= bitmap_weight(used, mb) + MIN_FREE / SZ_1M;
-}
-
 /**
  * calgary_table_adopt - go on with the table of a kernel that crashed
  * @io: how to get at it
@@ -136,6 +128,7 @@ struct calgary_table *calgary_table_adopt(const struct calgary_io *io, u64 tar,
 	size_t bytes = CALGARY_TABLE_BYTES(FIELD_GET(TAR_SIZE, tar));
 	u64 start = tar & TAR_BASE;
 	struct calgary_table *table __free(kfree) = kzalloc_obj(*table);
+	unsigned int mb;
 	void *entries;
 
 	/* All kernels have their tables there. */
@@ -147,7 +140,10 @@ struct calgary_table *calgary_table_adopt(const struct calgary_io *io, u64 tar,
 		return NULL;
 	table->unmap = io->unmap;
 	describe(table, io, entries, tar & (TAR_BASE | TAR_SIZE));
-	if (note_old(&table->flat.pt, used) && has_room(&table->flat.pt, used))
+	mb = table->flat.pt.pages / TCES_PER_MB;
+	/* Something has to be left, between those and beside what is reserved. */
+	if (note_old(&table->flat.pt, used) &&
+	    bitmap_weight(used, mb) + MIN_FREE / SZ_1M <= mb)
 		return_ptr(table);
 	io->unmap(entries);
 	return NULL;
