@@ -5,19 +5,28 @@ import dataclasses
 import math
 
 import vm_small
+from vm_gart import STATS
 from vm_machine import PC, Machine, Mode
 from vm_small import AHCI, DISK, EDU, NICS, NVME, edu
 
 BOARD = dataclasses.replace(PC, built=True, trace="calgary_tar_write")
-# Slots of bridges to the buses of PHBs; nothing is on the third one.
-SLOTS = (0x14, 0x15, 0x16)
-# Roles behind the first PHB, and behind the second one
+# Slots of bridges to the buses of PHBs; nothing is on the last one.
+SLOTS = (0x14, 0x15, 0x16, 0x17)
+# Roles behind each PHB
 FIRST = ("nvme", "edu32")
 SECOND = ("nic32", "edu64")
-CARDS = ("edu40", "edu32", "edu64")
+THIRD = ("edu32b",)
+ALONE = THIRD[0]
+CARDS = ("edu40", "edu32", "edu64", ALONE)
 # As with RESYNC, where there is no IOMMU, or it does not translate
 BEFORE = ("edu40.mask-change",)
-UNTRANSLATED = (*BEFORE, *vm_small.RESYNC)
+UNTRANSLATED = (*BEFORE, *vm_small.RESYNC, f"{ALONE}.mask-change")
+# A window that begins within the smallest table and ends behind it
+STRADDLING = ("-global", "calgary.mem1-base=0x1f00000",
+              "-global", "calgary.mem1-limit=0x2000000")
+# What makes a flush last
+SLOW = ("-global", "calgary.split-busy=3",
+        "-global", "calgary.soft-stop-faults=50")
 SIZE = r"calgary0-phb{}: table of {} KB\s"
 # What the kernel says of a DMA that it was asked for
 ERRANT = (r"calgary\d-phb\d: (?:errant DMA|CSR|slots are off)",
@@ -63,14 +72,23 @@ def devices(images, phbs, places, nic):
         "-device", f"edu,id=edu32,bus=bus0,{other},dma_mask=0xffffffff",
         "-device", f"edu,id=edu64,bus=bus1,{other},"
         f"dma_mask={(1 << 64) - 1:#x}",
+        "-device", f"edu,id={ALONE},bus=bus2,{one},dma_mask=0xffffffff",
     ] + edu(40, 8)
 
 
-def behind(words, what, domain="DMA-FQ", roles=(*FIRST, *SECOND), **more):
+def high(*cards):
+    """What these cards, all of 32 bits, must have done with memory above."""
+    return tuple(f"{card}.{test}" for card in cards
+                 for test in ("streaming-above-4g", "in-flight"))
+
+
+def behind(words, what, domain="DMA-FQ", roles=(*FIRST, *SECOND, *THIRD),
+           **more):
     """A mode in which these devices are translated."""
     return Mode(f"iommu=calgary{words} rig.mib=8", what,
-                {role: domain for role in roles}, iommu="",
-                **{"bounce": "no", "known": BEFORE} | more)
+                {role: domain for role in roles}, iommu="", layers=STATS,
+                **{"bounce": "no", "known": BEFORE,
+                   "ran": high("edu32", ALONE)} | more)
 
 
 def errant(words, what, domain, least, **more):
@@ -78,6 +96,10 @@ def errant(words, what, domain, least, **more):
     return behind(f" {words} rig.errant=edu32", what, domain, **more,
                   says=(r"errant DMA of agent",
                         r"calgary0-phb0: slots are on again"),
+                  ran=("edu32.errant.stale-address", "errant.isolated",
+                       "errant.reported", "errant.no-dma", "errant.enabled",
+                       "edu64.bystander.random", "edu32.enabled.random",
+                       *high("edu32", ALONE)),
                   known_log=ERRANT, events={"tar_write": (least, math.inf)})
 
 
@@ -104,20 +126,26 @@ def kexec(words, what):
                             for turn in (1, 2)))
 
 
-def modes(second_bus, largest):
-    """The modes of a machine whose second PHB roots a bus."""
+def modes(second_bus, third_bus, bounced):
+    """The modes of a machine two of whose PHBs root these buses.
+
+    Roles with 32 bits are bounced where nothing is translated.
+    """
     return {
         "lazy": errant("iommu.strict=0", "translated, flushes batched",
                        "DMA-FQ", 10),
         "strict": errant("iommu.strict=1",
-                         "translated, flush at each unmap", "DMA", 1000),
-        "1g": behind(" iommu.strict=0", "translated, 1 GiB", memory="1G"),
+                         "translated, flush at each unmap", "DMA", 1000,
+                         qemu=SLOW),
+        "1g": behind(" iommu.strict=0", "translated, 1 GiB", memory="1G",
+                     ran=()),
         "8g": behind(" iommu.strict=0", "translated, 8 GiB", memory="8G"),
-        # Bounced where there is a mask of 32 bits
         "pt": behind(",pt", "pass-through", "identity", bounce="yes",
-                     known=UNTRANSLATED),
+                     bounced=("edu32", *bounced), known=UNTRANSLATED),
         "off": Mode("rig.mib=8", "not asked for", None, iommu="",
-                    bounce="yes", known=UNTRANSLATED),
+                    layers=STATS, bounce="yes",
+                    bounced=("edu32", *bounced), known=UNTRANSLATED,
+                    ran=high("edu32", ALONE)),
         "crash": crash("iommu.strict=0", "translated"),
         "kexec": kexec("iommu.strict=0", "translated, not, and again"),
         "8m": behind(" calgary=8M iommu.strict=0", "tables of 8 MB",
@@ -125,21 +153,34 @@ def modes(second_bus, largest):
                      says=(SIZE.format(0, 8192), SIZE.format(1, 8192))),
         "small": behind(" calgary=2M iommu.strict=0", "tables of 2 MB",
                         says=(SIZE.format(0, 2048), SIZE.format(1, 2048))),
-        "empty": behind(" calgary=translate_empty_slots,2M iommu.strict=0",
-                        "tables for empty buses as well"),
-        "disable": behind(f" calgary=disable={second_bus} iommu.strict=0",
-                          "one bus translated, one not", roles=FIRST,
-                          bounce="yes",
-                          says=(r"PHB 1: \w+, buses .*, disabled",)),
-        "words": behind(f" calgary={largest},bogus iommu.strict=0",
+        # A card that asks for too much is told so, the others go on.
+        "64k": behind(" calgary=64k iommu.strict=0",
+                      "tables of 64 KB, which are soon full", qemu=STRADDLING,
+                      says=tuple(SIZE.format(n, 64) for n in range(3)),
+                      known=(*BEFORE, "edu32.in-flight",
+                             f"{ALONE}.in-flight")),
+        "empty": behind(" calgary=translate_empty_slots,2M iommu.strict=0 "
+                        f"rig.replug={ALONE}",
+                        "tables for empty buses as well, a card comes back",
+                        says=tuple(SIZE.format(n, 2048) for n in range(4)),
+                        ran=("replug.back", *high("edu32", ALONE))),
+        "disable": behind(f" calgary=disable={second_bus},{third_bus},5 "
+                          "iommu.strict=0", "one bus translated, two not",
+                          roles=FIRST, bounced=bounced, known=UNTRANSLATED,
+                          says=(r"PHB 1: \w+, buses .*, disabled",
+                                r"PHB 2: \w+, buses .*, disabled",
+                                r"calgary: 'disable=5' ignored, accepted "
+                                r"are: \d")),
+        "words": behind(" calgary=1M,bogus iommu.strict=0",
                         "an unknown word",
-                        says=(r"calgary: .*'bogus'.*accepted are: 64k",)),
+                        says=(r"calgary: .*'bogus'.*accepted are: 64k",
+                              SIZE.format(0, 1024), SIZE.format(1, 1024))),
         "debug": errant("iommu.strict=0", "debug kernel, flushes batched",
                         "DMA-FQ", 10, slow=True),
     }
 
 
-def machine(name, phbs, places, second_bus, nic, more=None):
+def machine(name, phbs, places, buses, nic, more):
     """A machine with one kind of chip."""
     ids = {"e1000": ("nic32", "8086:100e", 1),
            "e1000e": ("nic32", "8086:10d3", 2)}
@@ -148,7 +189,8 @@ def machine(name, phbs, places, second_bus, nic, more=None):
         memory="4608M",
         cpus=2,
         board=BOARD,
-        modes=modes(second_bus, "4M") | (more or {}),
+        modes=more | modes(
+            *buses, (ALONE, "nic32") if nic == "e1000" else (ALONE,)),
         disks=("nvme", "ahci"),
         roles=("nvme", "ahci", "nic1", "nic32", *CARDS),
         required=(*DISK, *AHCI, *(f"{card}.run" for card in CARDS), *NICS),
@@ -163,12 +205,13 @@ def machine(name, phbs, places, second_bus, nic, more=None):
 # QEMU's PCIe slots have lost their cards when the machine wakes.
 SLEEP = {"sleep": behind(" iommu.strict=0 rig.plan=sleep rig.after=calgary",
                          "suspend to RAM", config="q35-distro",
-                         ran=("sleep.slept",))}
+                         ran=("sleep.slept", *high("edu32", ALONE)))}
 ALL = (
-    machine("calgary", calgary_phbs(), ("addr=1", "addr=3"), 2,
+    machine("calgary", calgary_phbs(), ("addr=1", "addr=3"), (2, 3),
             "e1000", SLEEP),
     machine("calioc2", calioc2_phbs(),
-            ("addr=0.0,multifunction=on", "addr=0.1"), 2 * SLOTS[1],
+            ("addr=0.0,multifunction=on", "addr=0.1"),
+            (2 * SLOTS[1], 2 * SLOTS[2]),
             # No pin of such a bus reaches a processor.
-            "e1000e"),
+            "e1000e", {}),
 )

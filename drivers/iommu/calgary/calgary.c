@@ -264,19 +264,26 @@ static void calgary_domain_free(struct iommu_domain *domain)
 	calgary_table_free(table);
 }
 
+static struct calgary_table *alloc_table(struct calgary_phb *phb)
+{
+	struct calgary_table *table =
+		calgary_table_alloc(phb->chip->io, calgary_options.code);
+
+	if (table)
+		dev_info(phb->iommu.dev, "table of %zu KB\n",
+			 flat_pt_bytes(&table->flat.pt) / SZ_1K);
+	return table;
+}
+
 static struct iommu_domain *calgary_domain_alloc(struct device *dev)
 {
 	struct calgary_phb *phb = to_phb(dev);
 	struct calgary_table *table;
 
-	table = xchg(&phb->spare, NULL) ?:
-		calgary_table_alloc(phb->chip->io, calgary_options.code);
+	table = xchg(&phb->spare, NULL) ?: alloc_table(phb);
 	if (!table)
 		return ERR_PTR(-ENOMEM);
 	table->phb = phb;
-	if (!table->unmap)
-		dev_info(phb->iommu.dev, "table of %zu KB\n",
-			 flat_pt_bytes(&table->flat.pt) / SZ_1K);
 	table->flat.domain = (struct iommu_domain){
 		.pgsize_bitmap = SZ_4K,
 		.geometry.aperture_end = (u64)table->flat.pt.pages * SZ_4K - 1,
@@ -496,8 +503,7 @@ bool calgary_start(const struct calgary_io *io)
 		empty_table = calgary_table_alloc(io, 0);
 	list_for_each_entry_safe(phb, next, &phbs, node) {
 		if (calgary_options.empty_slots && !phb->spare)
-			phb->spare = calgary_table_alloc(io,
-							 calgary_options.code);
+			phb->spare = alloc_table(phb);
 		ret = empty_table ? iommu_device_register(&phb->iommu,
 							  &calgary_ops, NULL)
 				  : -ENOMEM;
