@@ -154,11 +154,11 @@ def modes(second_bus, third_bus, bounced):
         "small": behind(" calgary=2M iommu.strict=0", "tables of 2 MB",
                         says=(SIZE.format(0, 2048), SIZE.format(1, 2048))),
         # A card that asks for too much is told so, the others go on.
-        "64k": behind(" calgary=64k iommu.strict=0",
+        "64k": behind(" calgary=64k iommu.strict=0 rig.full=edu32",
                       "tables of 64 KB, which are soon full", qemu=STRADDLING,
                       says=tuple(SIZE.format(n, 64) for n in range(3)),
-                      known=(*BEFORE, "edu32.in-flight",
-                             f"{ALONE}.in-flight")),
+                      ran=("full.refused", "edu32.full.in-flight",
+                           *high("edu32", ALONE))),
         "empty": behind(" calgary=translate_empty_slots,2M iommu.strict=0 "
                         f"rig.replug={ALONE}",
                         "tables for empty buses as well, a card comes back",

@@ -71,7 +71,7 @@ def devices(cards):
 def machine(name, board, cards, modes):
     """A machine with these cards."""
     return Machine(
-        name=name, memory="5G", cpus=2, board=board, modes=modes,
+        name=name, memory="4608M", cpus=2, board=board, modes=modes,
         disks=("nvme", "ahci"), roles=("nvme", "ahci", "nic1", "nic32",
                                        *cards),
         required=(*DISK, *AHCI, *(f"{card}.run" for card in cards), *NICS),
@@ -81,10 +81,11 @@ def machine(name, board, cards, modes):
              *((card, EDU, number) for number, card in enumerate(cards, 1))))
 
 
-def gart(words, what, *nodes, most=3000, **more):
-    """A mode with these northbridges, flushed so often at most if lazy."""
+def gart(words, what, *nodes, flushes=(20, 3000), **more):
+    """A mode with these northbridges, flushed so often if lazy."""
     strict = "iommu.strict=1" in words
-    flushes = (1000, math.inf) if strict else (20, most)
+    if strict:
+        flushes = (1000, math.inf)
     return Mode(f"{words} rig.mib=8", what, "DMA" if strict else "DMA-FQ",
                 iommu="", layers=STATS, qemu=northbridges(*nodes),
                 events={"flush": tuple(n * len(nodes) for n in flushes)},
@@ -105,14 +106,18 @@ def crash(words, what, **more):
     return next_kernel(f"{words} crashkernel=256M rig.plan=crash", what,
                        says=(r"gart: going on with the table at \S+, \d+ of "
                              r"1024 MB are left alone",),
-                       ran=("crash.translated", "crash.load", "nvme.kept",
-                            "ahci.kept"),
                        known_log=(r"Kernel panic - not syncing: sysrq trigg",
-                                  r"Call Trace:"), **more)
+                                  r"Call Trace:"),
+                       **more | {"ran": ("crash.translated", "crash.load",
+                                         "nvme.kept", "ahci.kept")})
 
 
+# Not to be left out where a card of 32 bits is translated
+TRANSLATED = ("edu32.streaming-above-mask", "edu32.streaming-above-4g",
+              "edu32.stale-address", "edu32.in-flight")
+OFTEN = (20, math.inf)
 FIXED = {"bounce": "no", "bounced": BOUNCED, "known": BOUNCING,
-         "aperture": (APERTURE, 2 * APERTURE - 1)}
+         "aperture": (APERTURE, 2 * APERTURE - 1), "ran": TRANSLATED}
 STOLEN = r"AGP: Mapping aperture over RAM \[mem "
 GART = machine("gart", BOARD, CARDS, {
     "lazy": gart("iommu.strict=0", "the GART, flushes batched",
@@ -122,7 +127,7 @@ GART = machine("gart", BOARD, CARDS, {
                    **FIXED),
     "stolen": gart("iommu.strict=0", "the firmware sets up nothing",
                    ",prefetch=on", says=(STOLEN,), aperture=(),
-                   known=BOUNCING),
+                   known=BOUNCING, ran=TRANSLATED),
     "small": gart("iommu.strict=0", "the firmware's aperture is too small",
                   aperture(0, ",prefetch=on"), aperture=(),
                   says=(r"AGP: Node 0: aperture .* \(32MB\)", STOLEN),
@@ -131,18 +136,22 @@ GART = machine("gart", BOARD, CARDS, {
     "tight": gart(f"iommu.strict=0 iommu={TIGHT}",
                   "a window that is soon full",
                   aperture(5, ",prefetch=on"), bounce="yes",
-                  known=BOUNCING, most=math.inf,
+                  known=BOUNCING, flushes=OFTEN, ran=TRANSLATED,
                   aperture=(APERTURE, 2 * APERTURE - 1,
                             2 * APERTURE - TIGHT)),
     "force": gart("iommu.strict=0 iommu=force", "nothing is direct",
-                  aperture(5, ",prefetch=on"), most=math.inf,
+                  aperture(5, ",prefetch=on"), flushes=OFTEN,
                   **FIXED | {"known": BEYOND}),
-    # A card that asks for too much is told so, the others go on.
-    "full": gart(f"iommu.strict=0 iommu={FULL} iommu=force swiotlb=noforce "
-                 "rig.skip=stale-address",
+    # A card that asks for too much is told so, others come again.
+    "full": gart(f"iommu.strict=0 iommu={FULL} iommu=force iommu=panic "
+                 "swiotlb=noforce rig.skip=stale-address rig.full=edu32",
                  "all share a window that is soon full, nothing is bounced",
-                 aperture(5, ",prefetch=on"), bounce="no", most=math.inf,
-                 known=(*BEYOND, "edu32.in-flight"),
+                 aperture(5, ",prefetch=on"), bounce="no", flushes=OFTEN,
+                 known=BEYOND,
+                 # The disk's driver reports each command that it repeats.
+                 known_log=(r"ata1\.00: (exception Emask 0x0|failed comm)",),
+                 ran=("full.refused", "edu32.in-flight",
+                      "edu32.full.in-flight"),
                  aperture=(APERTURE, 2 * APERTURE - 1,
                            2 * APERTURE - FULL)),
     "crash": crash("iommu=force", "the kernel after a crash, translated",
@@ -153,24 +162,36 @@ GART = machine("gart", BOARD, CARDS, {
         "rig.plan=next rig.next=kernel:iommu=noaperture,"
         "kernel:iommu=fullflush+rig.plan=short", "kernels with, without and "
         "with the driver, each started by the one before",
-        ran=tuple(f"{card}.turn-{turn}.window" for card in CARDS
-                  for turn in (1, 2)), **FIXED),
+        **FIXED | {"ran": tuple(f"{card}.turn-{turn}.window" for card in CARDS
+                                for turn in (1, 2))}),
     "sleep": gart("iommu.strict=0 rig.plan=sleep", "suspend to RAM",
                   *2 * (aperture(5, ",prefetch=on"),), config="q35-distro",
-                  ran=("sleep.slept",), most=math.inf, **FIXED),
+                  flushes=OFTEN,
+                  **FIXED | {"ran": ("sleep.slept", *TRANSLATED)}),
     "fullflush": gart("iommu.strict=0 iommu=fullflush",
                       "a flush for each mapping",
-                      aperture(5, ",prefetch=on"), most=math.inf, **FIXED),
+                      aperture(5, ",prefetch=on"),
+                      flushes=(5000, math.inf), **FIXED),
     "memaper": gart("iommu.strict=0 iommu=memaper=3",
                     "an aperture of 256 MiB is taken from memory",
-                    aperture(0, ",prefetch=on"), aperture=(),
-                    says=(STOLEN,), known=BOUNCING),
+                    aperture(5, ",prefetch=on"), aperture=(),
+                    says=(r"This costs you 256MB of RAM", STOLEN),
+                    known=BOUNCING, ran=TRANSLATED),
     "noaperture": Mode("iommu=noaperture rig.mib=8",
                        "no aperture may be taken from memory", None,
                        iommu="", layers=STATS, bounce="yes",
                        qemu=northbridges(",prefetch=on"), known=BOUNCING,
                        known_log=(r"swiotlb addr \S+ overflow "
                                   r"\(mask 1f{7},",)),
+    # A window is enough for what is asked for with these.
+    "pt": gart("iommu.strict=1 iommu=pt", "pass-through, strict",
+               aperture(5, ",prefetch=on"), **FIXED),
+    "words": gart("iommu.strict=0 iommu=allowed,merge,biomerge,nomerge,"
+                  "noagp,nopanic,nofullflush,bogus,noforce",
+                  "words of the base's driver, and one that nobody knows",
+                  aperture(5, ",prefetch=on"),
+                  says=(r"gart: iommu=nofullflush ignored",
+                        r"iommu: .*'bogus'.*accepted are"), **FIXED),
     "8g": gart("iommu.strict=0", "8 GiB", aperture(5, ",prefetch=on"),
                memory="8G", **FIXED),
     # All reach all memory, and the driver stays away.

@@ -64,6 +64,8 @@
 #define EDU_REPORT_SIZE		SZ_8K
 /* Pieces of what is mapped at once: swiotlb takes no larger ones. */
 #define EDU_PIECE		SZ_256K
+/* Pages that find room where no piece does, at most */
+#define EDU_GAPS		16384
 /* What fills a window, and how often at most */
 #define EDU_FILLING		SZ_4M
 #define EDU_FILLINGS		512
@@ -91,6 +93,11 @@ MODULE_PARM_DESC(transfers, "round trips of the random test (default 4)");
 static unsigned int inflight_mib = 512;
 module_param(inflight_mib, uint, 0644);
 MODULE_PARM_DESC(inflight_mib, "MiB mapped at once (default 512)");
+
+static unsigned int fill_ms;
+module_param(fill_ms, uint, 0644);
+MODULE_PARM_DESC(fill_ms,
+		 "how long a window that has no room for these is kept full (default 0: there has to be room)");
 
 static unsigned int seed = 1;
 module_param(seed, uint, 0644);
@@ -908,6 +915,44 @@ static bool edu_reaches_high(struct edu *edu)
 	return reached;
 }
 
+/* Between the pieces, all that a page fits into; one page is enough for that. */
+static size_t edu_fill_gaps(struct edu *edu, struct page *page,
+			    dma_addr_t *addrs)
+{
+	size_t n;
+
+	for (n = 0; n < EDU_GAPS; n++) {
+		addrs[n] = dma_map_page(edu_dev(edu), page, 0, PAGE_SIZE,
+					DMA_TO_DEVICE);
+		if (dma_mapping_error(edu_dev(edu), addrs[n]))
+			break;
+		cond_resched();
+	}
+	return n;
+}
+
+/* What was mapped before the first refusal is good, while others are refused. */
+static int edu_keep_full(struct edu *edu, struct edu_piece *pieces,
+			 size_t count)
+{
+	dma_addr_t *addrs = kvcalloc(EDU_GAPS, sizeof(*addrs), GFP_KERNEL);
+	size_t n;
+	int err;
+
+	if (!addrs)
+		return -ENOMEM;
+	n = edu_fill_gaps(edu, pieces[0].page, addrs);
+	seq_buf_printf(&edu->report, "# full: %zu MiB, and %zu pages\n",
+		       count * EDU_PIECE / SZ_1M, n);
+	msleep(fill_ms);
+	while (n)
+		dma_unmap_page(edu_dev(edu), addrs[--n], PAGE_SIZE,
+			       DMA_TO_DEVICE);
+	err = edu_use_pieces(edu, pieces, count);
+	kvfree(addrs);
+	return err;
+}
+
 /* Far more than swiotlb has, by a device that does not reach it itself. */
 static int edu_in_flight(struct edu *edu)
 {
@@ -928,8 +973,12 @@ static int edu_in_flight(struct edu *edu)
 			break;
 		cond_resched();
 	}
-	if (!err)
+	if (!err && fill_ms)
+		err = edu_fail(edu, -ENOSPC, "there was room for all");
+	else if (!err)
 		err = edu_use_pieces(edu, pieces, count);
+	else if (fill_ms && mapped > 1)
+		err = edu_keep_full(edu, pieces, mapped);
 	/* Nothing is said of those that have moved wrong data. */
 	if (!err || mapped < count)
 		seq_buf_printf(&edu->report, "# in flight: %zu MiB\n",
