@@ -24,9 +24,9 @@ UNTRANSLATED = (*BEFORE, *vm_small.RESYNC, f"{ALONE}.mask-change")
 # A window that begins within the smallest table and ends behind it
 STRADDLING = ("-global", "calgary.mem1-base=0x1f00000",
               "-global", "calgary.mem1-limit=0x2000000")
-# What makes a flush last
+# What makes a flush last, but not for more tries than have to be made
 SLOW = ("-global", "calgary.split-busy=3",
-        "-global", "calgary.soft-stop-faults=50")
+        "-global", "calgary.soft-stop-faults=8")
 SIZE = r"calgary0-phb{}: table of {} KB\s"
 # What the kernel says of a DMA that it was asked for
 ERRANT = (r"calgary\d-phb\d: (?:errant DMA|CSR|slots are off)",

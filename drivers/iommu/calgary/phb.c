@@ -17,8 +17,8 @@
  * that others own by then. So its slots are switched off.
  *
  * All of it may run with interrupts off. So it is bounded by a number of reads
- * for each try, a number of tries, and by time, and says nothing: what there is
- * to be said calgary_phb_check() finds.
+ * for each try, a number of tries, and by time, once there were some of either,
+ * and says nothing: what there is to be said calgary_phb_check() finds.
  *
  * Entries that are not mapped are not flushed when they become mapped: drivers
  * have used these chips for twelve years without that, with TCEs side by side
@@ -35,7 +35,7 @@
 
 #define MAX_READS	100
 #define MAX_TRIES	100
-/* A clock that any context may read steps back at times, which ends nothing. */
+#define MIN_TRIES	10	/* of either: CPUs may be stopped for long */
 #define MAX_NS		(2 * NSEC_PER_MSEC)	/* all tries together */
 
 /* Read after an error: PLSSR, CSMR, MCK, and what nobody has told of */
@@ -84,17 +84,21 @@ static void change_config(struct calgary_phb *phb, u32 clear, u32 set)
 	read_phb(phb, PHB_CONFIG_RW);
 }
 
+/* A clock that any context may read steps back at times, which ends nothing. */
+static bool is_late(struct calgary_phb *phb, u64 begin, unsigned int tries)
+{
+	return tries >= MIN_TRIES &&
+	       (s64)(phb->chip->io->now() - begin) > MAX_NS;
+}
+
 /* Wait until the split queue is empty, but not for ever */
 static void drain(struct calgary_phb *phb, u64 begin)
 {
-	unsigned int reads;
+	unsigned int n;
 
-	for (reads = 0; reads < MAX_READS; reads++) {
+	for (n = 0; n < MAX_READS && !is_late(phb, begin, n); n++)
 		if (read64(phb, CALGARY_SPLIT_QUEUE(phb->nr)) >= SPLIT_QUEUE_EMPTY)
 			return;
-		if ((s64)(phb->chip->io->now() - begin) > MAX_NS)
-			break;
-	}
 	phb->news = "was still busy when DMA had to stop";
 }
 
@@ -125,6 +129,7 @@ static void isolate(struct calgary_phb *phb)
 static int quiesce(struct calgary_phb *phb)
 {
 	u64 begin = phb->chip->io->now();
+	unsigned int n;
 
 	lockdep_assert_held(&phb->lock);
 	if (!phb->calioc2) {
@@ -137,12 +142,9 @@ static int quiesce(struct calgary_phb *phb)
 		drain(phb, begin);
 		return 0;
 	}
-	for (unsigned int tries = 0; tries < MAX_TRIES; tries++) {
+	for (n = 0; n < MAX_TRIES && !is_late(phb, begin, n); n++)
 		if (soft_stop(phb, begin))
 			return 0;
-		if ((s64)(phb->chip->io->now() - begin) > MAX_NS)
-			break;
-	}
 	phb->news = "does not stop: its slots are off";
 	isolate(phb);
 	return -EIO;
@@ -291,8 +293,7 @@ void calgary_phb_restore(struct calgary_phb *phb)
 int calgary_phb_flush(struct calgary_phb *phb)
 {
 	/* Fully ordered: what was stored to the table comes before. */
-	u64 ticket = atomic64_inc_return(&phb->wanted);
-	u64 wanted;
+	u64 wanted, ticket = atomic64_inc_return(&phb->wanted);
 
 	guard(spinlock_irqsave)(&phb->lock);
 	if (phb->state != CALGARY_ON || phb->done >= ticket)
