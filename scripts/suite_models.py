@@ -3,6 +3,7 @@
 
 import emulator
 import models_calgary
+import models_camera
 import models_gart
 from common import Failure, Missing
 
@@ -10,6 +11,7 @@ from common import Failure, Missing
 MODELS = {
     "gart": models_gart.TESTS,
     "calgary": models_calgary.TESTS,
+    "camera": models_camera.TESTS,
 }
 
 
