@@ -837,7 +837,7 @@ bool dma_stack_can_mmap(struct device *dev)
 
 bool dma_stack_is_direct(struct device *dev)
 {
-	return dma_path_of_layer(stack_head(dev))->base ==
+	return dma_path_of_layer(stack_head(dev))->below_caches ==
 	       &dma_base_direct_ops;
 }
 

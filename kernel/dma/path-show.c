@@ -235,6 +235,8 @@ static int status_show(struct seq_file *m, void *unused)
 	guard(mutex)(&dma_path_mutex);
 	out_name(&out, "device", dev_name(path->dev));
 	out_path(&out, path);
+	if (dma_is_noncoherent(path->dev))
+		out_field(&out, "coherent", "no");
 	for (layer = path->head.below; layer; layer = layer->below) {
 		if (layer->type->show)
 			layer->type->show(layer, m);

@@ -36,10 +36,20 @@ DEFINE_SPINLOCK(dma_path_lock);
 static LIST_HEAD(dma_backends);
 static u64 dma_backend_serial;
 
+/* Both fields hold what they would hold had the stack never been there. */
+static void dma_path_unstack(struct dma_path *path)
+{
+	struct device *dev = path->dev;
+
+	/* iommu-dma comes first, and the DMA API wants only one. */
+	dev->dma_ops = path->base_iommu ? NULL :
+		       path->own_ops ?: dev->archdata.dma_ops;
+	dev_assign_dma_iommu(dev, path->base_iommu);
+}
+
 /*
- * With layers, the device's operations are those of the stack and iommu-dma
- * does not see the device; without, both fields hold what they would hold had
- * the stack never been there.
+ * With layers, or caches to maintain, the device's operations are those of the
+ * stack and iommu-dma does not see the device.
  */
 void dma_path_resolve(struct dma_path *path)
 {
@@ -51,19 +61,19 @@ void dma_path_resolve(struct dma_path *path)
 	/* What is below may bounce although what was there before did not. */
 	dma_reset_need_sync(dev);
 
-	ops = path->own_ops ?: dev->archdata.dma_ops;
-	if (!path->depth) {
-		/* iommu-dma comes first, and the DMA API wants only one. */
-		dev->dma_ops = path->base_iommu ? NULL : ops;
-		dev_assign_dma_iommu(dev, path->base_iommu);
+	if (!path->depth && !dma_is_noncoherent(dev)) {
+		dma_path_unstack(path);
 		return;
 	}
 
+	ops = path->own_ops ?: dev->archdata.dma_ops;
 	if (path->base_iommu)
-		path->base = &dma_base_iommu_ops;
+		path->below_caches = &dma_base_iommu_ops;
 	else
-		path->base = ops ?: get_arch_dma_ops(dev) ?:
-			     &dma_base_direct_ops;
+		path->below_caches = ops ?: get_arch_dma_ops(dev) ?:
+				     &dma_base_direct_ops;
+	path->base = dma_is_noncoherent(dev) ? &dma_noncoherent_ops :
+					       path->below_caches;
 	dev_clear_dma_iommu(dev);
 	dev->dma_ops = &dma_stack_ops;
 }
@@ -135,6 +145,20 @@ void dma_path_set_iommu(struct device *dev, bool on)
 	}
 }
 
+#ifdef CONFIG_DMA_NONCOHERENT
+/*
+ * Does the device snoop the CPU's caches?  Like set_dma_ops(), not to be called
+ * while there are live mappings.
+ */
+void dma_path_set_coherent(struct device *dev, bool coherent)
+{
+	guard(spinlock_irqsave)(&dma_path_lock);
+	dev_assign_dma_coherent(dev, coherent);
+	if (dev->archdata.dma_path)
+		dma_path_resolve(dev->archdata.dma_path);
+}
+#endif
+
 /**
  * dma_path_base_iommu - does iommu-dma serve the device below its layers?
  * @dev: device
@@ -152,6 +176,8 @@ bool dma_path_base_iommu(struct device *dev)
  * dma_base_ops - operations below all layers of a device
  * @dev: device
  *
+ * Not those that maintain caches, but what they call.
+ *
  * For helpers that implement one operation of a back end by another of its
  * operations, and must not enter the stack anew.
  *
@@ -164,7 +190,7 @@ const struct dma_map_ops *dma_base_ops(struct device *dev)
 	const struct dma_map_ops *ops = get_dma_ops(dev);
 
 	if (ops == &dma_stack_ops)
-		return dev->archdata.dma_path->base;
+		return dev->archdata.dma_path->below_caches;
 	return ops;
 }
 
@@ -490,9 +516,10 @@ int dma_backend_unregister(struct dma_backend *backend)
 }
 EXPORT_SYMBOL_GPL(dma_backend_unregister);
 
+/* A device that does not snoop must have a path, it was said to do DMA. */
 static bool dma_path_capable(struct device *dev)
 {
-	return dev->bus && dev->bus->dma_configure;
+	return dev->bus && (dev->bus->dma_configure || dma_is_noncoherent(dev));
 }
 
 static void dma_path_publish(struct dma_path *path)
@@ -504,11 +531,14 @@ static void dma_path_publish(struct dma_path *path)
 		path->own_ops = dev->dma_ops;
 	path->base_iommu = use_dma_iommu(dev);
 	WRITE_ONCE(dev->archdata.dma_path, path);
+	if (dma_is_noncoherent(dev))
+		dma_path_resolve(path);
 }
 
 static void dma_path_withdraw(struct dma_path *path)
 {
 	guard(spinlock_irqsave)(&dma_path_lock);
+	dma_path_unstack(path);
 	WRITE_ONCE(path->dev->archdata.dma_path, NULL);
 }
 

@@ -9,6 +9,7 @@
 #include <linux/dma-backend.h>
 #include <linux/dma-layer.h>
 #include <linux/dma-map-ops.h>
+#include <linux/dma-noncoherent.h>
 #include <linux/mutex.h>
 #include <linux/rcupdate.h>
 #include <linux/spinlock.h>
@@ -30,6 +31,7 @@
  *	NULL; as @head
  * @own_ops: what set_dma_ops() chose for the device; under dma_path_lock
  * @base: what the lowest layer forwards to; under dma_path_lock
+ * @below_caches: @base, or what it calls if it maintains caches; as @base
  * @base_iommu: iommu-dma serves the device, be it below layers; under
  *	dma_path_lock
  * @in_sysfs: the device has a directory dma_path
@@ -49,6 +51,7 @@ struct dma_path {
 	char *wanted;
 	const struct dma_map_ops *own_ops;
 	const struct dma_map_ops *base;
+	const struct dma_map_ops *below_caches;
 	bool base_iommu;
 	bool in_sysfs;
 	atomic64_t bounced;
@@ -66,6 +69,7 @@ extern struct list_head dma_paths;
 
 extern const struct dma_map_ops dma_base_direct_ops;
 extern const struct dma_map_ops dma_base_iommu_ops;
+extern const struct dma_map_ops dma_noncoherent_ops;
 
 static inline struct dma_path *dma_path_of_layer(struct dma_layer *layer)
 {
@@ -73,6 +77,7 @@ static inline struct dma_path *dma_path_of_layer(struct dma_layer *layer)
 }
 
 void dma_path_resolve(struct dma_path *path);
+void dma_path_set_coherent(struct device *dev, bool coherent);
 bool dma_path_is_direct(struct dma_path *path);
 bool dma_pattern_match(const char *pattern, struct device *dev);
 const char *dma_path_kind(struct dma_path *path);
