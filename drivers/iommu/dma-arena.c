@@ -378,6 +378,21 @@ void dma_arena_free(struct dma_arena *arena, dma_addr_t iova, size_t size,
 }
 
 /**
+ * dma_arena_next - find the next addresses that may be in use
+ * @arena: addresses
+ * @lo: page to look from; where to store the first page
+ * @hi: where to store the last page
+ *
+ * Context: any
+ * Return: whether there are any.
+ */
+bool dma_arena_next(struct dma_arena *arena, unsigned long *lo,
+		    unsigned long *hi)
+{
+	return iova_arenas_next(arena->space, lo, hi);
+}
+
+/**
  * dma_arena_opt_size - up to which size are mappings cheap?
  * @arena: addresses
  *

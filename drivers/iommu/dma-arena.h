@@ -40,6 +40,8 @@ dma_addr_t dma_arena_alloc(struct dma_arena *arena, struct device *dev,
 			   const struct dma_arena_like *like, bool hard);
 void dma_arena_free(struct dma_arena *arena, dma_addr_t iova, size_t size,
 		    struct iommu_iotlb_gather *gather);
+bool dma_arena_next(struct dma_arena *arena, unsigned long *lo,
+		    unsigned long *hi);
 size_t dma_arena_opt_size(struct dma_arena *arena);
 u64 dma_arena_flushes(struct dma_arena *arena);
 #else
@@ -88,6 +90,12 @@ static inline void dma_arena_free(struct dma_arena *arena, dma_addr_t iova,
 				  size_t size,
 				  struct iommu_iotlb_gather *gather)
 {
+}
+
+static inline bool dma_arena_next(struct dma_arena *arena, unsigned long *lo,
+				  unsigned long *hi)
+{
+	return false;
 }
 
 static inline size_t dma_arena_opt_size(struct dma_arena *arena)

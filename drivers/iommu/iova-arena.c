@@ -1890,6 +1890,33 @@ unsigned long iova_arenas_cheap_size(struct iova_arenas *as)
  */
 
 /**
+ * iova_arenas_next - find the next pages that the tree does not have
+ * @as: space
+ * @lo: where to look from; where to store the first such page
+ * @hi: where to store the last one
+ *
+ * These are arenas, in use or not, as well as ranges, also those that wait for a
+ * flush, and what is reserved.
+ *
+ * Context: any
+ * Return: whether there are any.
+ */
+bool iova_arenas_next(struct iova_arenas *as, unsigned long *lo,
+		      unsigned long *hi)
+{
+	struct iova_range *range;
+
+	guard(spinlock_irqsave)(&as->lock);
+	range = iova_tree_from(&as->tree, *lo);
+	if (range == &as->tree.top)
+		return false;
+	*lo = max(*lo, range->lo);
+	*hi = range->hi;
+	return true;
+}
+EXPORT_SYMBOL_IF_KUNIT(iova_arenas_next);
+
+/**
  * iova_arenas_get_stats - a look at the counters
  * @as: space
  * @stats: where to store them

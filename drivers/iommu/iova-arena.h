@@ -62,6 +62,8 @@ bool iova_arenas_alloc(struct iova_arenas *arenas,
 		       const struct iova_request *request, unsigned long *pfn);
 void iova_arenas_free(struct iova_arenas *arenas, unsigned long pfn,
 		      unsigned long size);
+bool iova_arenas_next(struct iova_arenas *arenas, unsigned long *lo,
+		      unsigned long *hi);
 unsigned long iova_arenas_cheap_size(struct iova_arenas *arenas);
 void iova_arenas_trim(struct iova_arenas *arenas);
 void iova_arenas_get_stats(struct iova_arenas *arenas,
