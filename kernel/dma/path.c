@@ -516,10 +516,14 @@ int dma_backend_unregister(struct dma_backend *backend)
 }
 EXPORT_SYMBOL_GPL(dma_backend_unregister);
 
-/* A device that does not snoop must have a path, it was said to do DMA. */
+/*
+ * Devices on other buses do DMA too if someone said that they do not snoop, or
+ * had an MMU serve them.
+ */
 static bool dma_path_capable(struct device *dev)
 {
-	return dev->bus && (dev->bus->dma_configure || dma_is_noncoherent(dev));
+	return dev->bus && (dev->bus->dma_configure ||
+			    dma_is_noncoherent(dev) || use_dma_iommu(dev));
 }
 
 static void dma_path_publish(struct dma_path *path)
