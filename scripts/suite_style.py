@@ -41,6 +41,8 @@ SPARSE = "sparse -D__typeof_unqual__=__typeof__"
 # Formats that have no comments, or a header of their own.
 NO_LICENSE = ("patches/", "Documentation/ABI/", "tests/kernel-org/",
               "COPYING", "LICENSE")
+# Lists what modules may use, in lines of four blanks and names.
+EXPORTS = "Documentation/driver-api/dma-mmu.rst"
 COMMON_HOSTS = {"localhost", "debian", "linux", "build", "host", "main"}
 
 
@@ -59,6 +61,7 @@ def suite(done):
         for name, job in jobs:
             done.check("style", name, job.result)
     done.check("style", "MAINTAINERS", maintainers)
+    done.check("style", "exported symbols", exports)
     source = [n for n in code
               if n.endswith(".c") and not n.startswith("tools/")]
     log = sparse("q35", [n for n in source if not foreign(n)])
@@ -136,6 +139,31 @@ def maintainers():
               if not any(name.startswith(p) if p.endswith("/")
                          else fnmatch.fnmatch(name, p) for p in patterns)]
     return "\n".join(wrong)
+
+
+def exported():
+    """Symbols that any module may use, or any under the GPL."""
+    line = r"EXPORT_SYMBOL(?:_GPL)?\((\w+)\)"
+    diffs = "".join(p.diff for p in series.patches())
+    names = [n for name in series.new_files() if name.endswith(".c")
+             for n in re.findall(f"^{line}",
+                                 (TOP / name).read_text(encoding="utf-8"),
+                                 re.M)]
+    # What a patch moves is not new.
+    return set(names + re.findall(rf"^\+{line}", diffs, re.M)) - set(
+        re.findall(rf"^-{line}", diffs, re.M))
+
+
+def exports():
+    """The documented list of exported symbols is what is exported."""
+    text = (TOP / EXPORTS).read_text(encoding="utf-8")
+    listed = {n for ln in re.findall(r"^ {4}(\w.*)$", text, re.M)
+              for n in ln.split()}
+    found = exported()
+    return "\n".join(
+        [f"{n} is exported, and not listed" for n in sorted(found - listed)]
+        + [f"{n} is listed, and not exported"
+           for n in sorted(listed - found)])
 
 
 def kernel_doc(name):
