@@ -34,6 +34,8 @@ SHIM_IGNORED = ("AVOID_EXTERNS,CAMELCASE,EXPORT_SYMBOL,FUNCTION_ARGUMENTS,"
                 "UNCOMMENTED_DEFINITION,VOLATILE")
 # New files of the POWER kernel
 POWER = ("arch/powerpc/", "drivers/iommu/tce-")
+# Programs for user space among the kernel's files
+PROGRAMS = ("samples/iommu/camera-check.c",)
 # A part of an array's initialiser, which takes no parentheses.
 GROUPS = "+#define ARCH_PCI_DEV_GROUPS"
 # Debian 12's sparse does not know this keyword yet, and kbuild then skips it.
@@ -181,7 +183,7 @@ def kernel_doc(name):
 
 def foreign(name):
     """True for a file that the x86 kernel does not compile."""
-    return name.startswith((*options.FOREIGN, *POWER, "samples"))
+    return name.startswith((*options.FOREIGN, *POWER, *PROGRAMS))
 
 
 def sparse(config, names):
