@@ -2,6 +2,7 @@
 """All test machines, by name."""
 
 import vm_calgary
+import vm_camera
 import vm_gart
 import vm_guests
 import vm_power
@@ -10,4 +11,5 @@ import vm_small
 
 MACHINES = {machine.name: machine
             for machine in (vm_q35.Q35, *vm_small.ALL, vm_guests.GUESTS,
-                            *vm_gart.ALL, *vm_calgary.ALL, *vm_power.ALL)}
+                            *vm_gart.ALL, *vm_calgary.ALL, vm_camera.CAMERA,
+                            *vm_power.ALL)}

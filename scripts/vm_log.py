@@ -50,6 +50,8 @@ KERNEL = re.compile("|".join((
     r"ata\d.*(?:exception Emask|failed command)",
     r"calgary\d+-phb\d: .*(?:errant DMA|not stop|stay off|still busy)",
     r"suspected of an errant DMA",
+    r"camera \S+: channel \d+: .* fault \d",
+    r"MMU \S+: its devices are gone, unmapped what they left",
     r"EEH: (?:Frozen|Fenced|Detected)",
     r"iommu_free: invalid entry",
     r"Call Trace:",
@@ -73,6 +75,7 @@ QEMU = re.compile("|".join((
     r"phb\d.*(?:xlate|invalid)",
     r"k8-gart: node",
     r"calgary [0-9a-f]+(?:\.\d)?: ",
+    r"^camera: ",
 )), re.I)
 
 # What CONFIG_PRINTK_CALLER puts before a line: a task, or a CPU in interrupts.
