@@ -237,9 +237,10 @@ static __always_inline bool flat_pt_find_entry(const struct flat_pt *pt,
 					       u64 iova, unsigned long *i,
 					       unsigned long *count)
 {
+	/* Below the table this is above it: neither end goes round the other. */
 	u64 page = (iova - pt->first) >> pt->format->page_shift;
 
-	if (iova < pt->first || page >= pt->pages)
+	if (page >= pt->pages)
 		return false;
 	*i = page;
 	*count = pt->pages - page;
@@ -250,7 +251,8 @@ static __always_inline int
 flat_pt_map_inline(const struct flat_pt *pt, u64 iova, phys_addr_t phys,
 		   size_t count, int prot, size_t *mapped)
 {
-	u64 bits = flat_pt_encode_prot(pt->format, prot), more;
+	u64 bits = flat_pt_encode_prot(pt->format, prot);
+	u64 top = flat_pt_phys_mask(pt->format);
 	unsigned int shift = pt->format->page_shift;
 	unsigned long i, room, done;
 	int ret = 0;
@@ -259,8 +261,7 @@ flat_pt_map_inline(const struct flat_pt *pt, u64 iova, phys_addr_t phys,
 		return -EINVAL;
 	if (!flat_pt_find_entry(pt, iova, &i, &room) || count > room)
 		return -ERANGE;
-	more = (u64)(count - 1) << shift;
-	if (more > U64_MAX - phys || phys + more > flat_pt_phys_mask(pt->format))
+	if (phys > top || (u64)(count - 1) << shift > top - phys)
 		return -ERANGE;
 
 	for (done = 0; done < count; done++, phys += BIT_ULL(shift)) {

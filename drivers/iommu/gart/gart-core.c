@@ -293,7 +293,7 @@ static void gart_report(unsigned long stuck, unsigned long errors)
  */
 int gart_flush(struct gart_hw *hw)
 {
-	u64 mine = atomic64_inc_return(&hw->asked), begun;
+	u64 mine = atomic64_add_return(GART_FLUSH, &hw->asked), begun;
 	unsigned long stuck = 0, errors = 0;
 	int ret;
 
@@ -318,22 +318,6 @@ int gart_flush(struct gart_hw *hw)
 }
 EXPORT_SYMBOL_IF_KUNIT(gart_flush);
 
-/*
- * When to flush for a mapping
- *
- * A node may have a line of the table in its cache because of an access to any
- * of its entries. Devices access what is mapped for them, and bridges read on
- * into the page behind it. From the moment that something is mapped, a line that
- * it is in, or that the page behind it is in, may be cached, until a flush that
- * began after it was unmapped has ended. A mapping in lines of which none may be
- * cached needs no flush; the allocator of IOVAs looks for such, see
- * dma_arena_set_line().
- *
- * Devices do not know a mapping before gart_use() has returned. One that uses
- * what was never mapped, or no more, may see old entries, and so may whoever is
- * given its line next: where such devices are, flush always.
- */
-
 /**
  * gart_lines - how many lines has the table?
  * @hw: northbridges, with the aperture
@@ -345,13 +329,6 @@ size_t gart_lines(const struct gart_hw *hw)
 	return hw->bytes / GART_LINE_BYTES;
 }
 EXPORT_SYMBOL_IF_KUNIT(gart_lines);
-
-/* Has a flush ended that began after @asked had been asked for, and was good? */
-static bool gart_flushed_since(struct gart_hw *hw, u64 asked)
-{
-	/* Pairs with the release in gart_flush(). */
-	return smp_load_acquire(&hw->flushed) > asked;
-}
 
 /* Bits of a line for pages from @first up to, not including, @end */
 static u64 gart_line_bits(unsigned long line, unsigned long first,
@@ -369,105 +346,55 @@ static u64 gart_line_bits(unsigned long line, unsigned long first,
 	return bits;
 }
 
-/* Pages that share their line with the page behind them */
-static u64 gart_inner_bits(unsigned long first, unsigned long end)
+/*
+ * Behind the last line to look at: that of the page behind a mapping, of which no
+ * entry was written
+ */
+static unsigned long gart_lines_end(struct gart_hw *hw, unsigned long end)
 {
-	return ((1ULL << (end - first)) - 1) << first % GART_LINE_ENTRIES;
-}
-
-/* Returns whether it takes a flush before what has just been stored is used. */
-static bool gart_use_line(struct gart_hw *hw, unsigned long line, u64 bits)
-{
-	/*
-	 * A full barrier: the entries were stored before. Whoever uses the line
-	 * from now on sees them. Whoever has used it until now is seen here, or
-	 * has left and is in the number.
-	 */
-	u64 old = atomic64_fetch_or(bits, &hw->lines[line]);
-
-	if (!(bits & GART_LINE_USED))
-		return false;
-	return old & (GART_LINE_USED | GART_LINE_BEHIND) ||
-	       !gart_flushed_since(hw, FIELD_GET(GART_LINE_LEFT, old));
+	return min(end / GART_LINE_ENTRIES + 1, gart_lines(hw));
 }
 
 /**
- * gart_use - devices are going to use what was just mapped
+ * gart_use_lines - devices are going to use pages of more than one line
  * @hw: northbridges
- * @iova: of the first page
- * @size: bytes, not 0
+ * @first: first page in the aperture
+ * @count: pages
  *
- * Flushes if that is needed. On failure the caller unmaps again, and tells no
- * device.
- *
- * Context: any, as gart_flush()
- * Return: as gart_flush().
+ * See gart_use().
  */
-int gart_use(struct gart_hw *hw, u64 iova, size_t size)
+int gart_use_lines(struct gart_hw *hw, unsigned long first, size_t count)
 {
-	unsigned long first = (iova - hw->first) / SZ_4K;
-	unsigned long end = first + size / SZ_4K;
-	/* To the line of the page behind it, of which no entry was written */
-	unsigned long line = first >> GART_LINE_SHIFT;
-	unsigned long last = end >> GART_LINE_SHIFT;
+	unsigned long line = first / GART_LINE_ENTRIES, end = first + count;
 	bool flush = hw->always;
 
-	if (likely(line == last))
-		flush |= gart_use_line(hw, line, gart_inner_bits(first, end));
-	else
-		for (; line <= last && line < gart_lines(hw); line++)
-			flush |= gart_use_line(hw, line,
-					       gart_line_bits(line, first, end));
+	for (; line < gart_lines_end(hw, end); line++) {
+		u64 bits = gart_line_bits(line, first, end);
+
+		/* Nobody uses the page behind them now. */
+		if (gart_use_line(hw, line, bits) && bits & GART_LINE_USED)
+			flush = true;
+	}
 	return flush ? gart_flush(hw) : 0;
 }
-EXPORT_SYMBOL_IF_KUNIT(gart_use);
-
-static void gart_leave_line(atomic64_t *word, u64 bits, u64 asked)
-{
-	s64 old = atomic64_read(word);
-	u64 new, left;
-
-	/* Others that leave the line at the same time may have a later number. */
-	do {
-		left = FIELD_GET(GART_LINE_LEFT, (u64)old);
-		left = max(left, asked);
-		new = FIELD_PREP(GART_LINE_LEFT, left) |
-		      (old & ~GART_LINE_LEFT & ~bits);
-	} while (!atomic64_try_cmpxchg(word, &old, new));
-}
+EXPORT_SYMBOL_IF_KUNIT(gart_use_lines);
 
 /**
- * gart_leave - devices use no more what was just unmapped
+ * gart_leave_lines - devices use no more pages of more than one line
  * @hw: northbridges
- * @iova: of the first page
- * @size: bytes, not 0
+ * @first: first page in the aperture
+ * @count: pages
+ * @asked: flushes that had been asked for
  *
- * Its lines may be cached until a flush has ended that begins after this.
- *
- * Context: any
+ * See gart_leave().
  */
-void gart_leave(struct gart_hw *hw, u64 iova, size_t size)
+void gart_leave_lines(struct gart_hw *hw, unsigned long first, size_t count,
+		      u64 asked)
 {
-	unsigned long first = (iova - hw->first) / SZ_4K;
-	unsigned long end = first + size / SZ_4K;
-	unsigned long line = first >> GART_LINE_SHIFT;
-	unsigned long last = end >> GART_LINE_SHIFT;
-	u64 asked;
+	unsigned long line = first / GART_LINE_ENTRIES, end = first + count;
 
-	/*
-	 * The entries were stored before. Pairs with the barrier in
-	 * gart_flush(): a flush that has read a higher number than this comes
-	 * after them, and after the last access of the device. One that has
-	 * begun by now has this number, or less, and does not count.
-	 */
-	smp_mb();
-	asked = atomic64_read(&hw->asked);
-	if (likely(line == last))
-		gart_leave_line(&hw->lines[line], gart_inner_bits(first, end),
+	for (; line < gart_lines_end(hw, end); line++)
+		gart_leave_line(hw, line, gart_line_bits(line, first, end),
 				asked);
-	else
-		for (; line <= last && line < gart_lines(hw); line++)
-			gart_leave_line(&hw->lines[line],
-					gart_line_bits(line, first, end), asked);
 }
-EXPORT_SYMBOL_IF_KUNIT(gart_leave);
+EXPORT_SYMBOL_IF_KUNIT(gart_leave_lines);
