@@ -26,28 +26,6 @@
 /* After a search for free lines in vain: how long any place is good enough */
 #define CROWDED_MS	10
 
-/**
- * struct dma_arena - the addresses of a domain
- * @space: allocator
- * @flush: deferred flushes, once @space uses them
- * @shift: log2 of the bytes of a page of @space
- * @pgsize_bitmap: page sizes of the domain
- * @first: first page of @space
- * @last: last page of @space
- * @line: log2 of the pages of a line, see dma_arena_set_line(); 0 for none
- * @crowded: until when lines are not looked for
- */
-struct dma_arena {
-	struct iova_arenas *space;
-	struct dma_flush flush;
-	unsigned int shift;
-	unsigned long pgsize_bitmap;
-	unsigned long first;
-	unsigned long last;
-	unsigned int line;
-	unsigned long crowded;
-};
-
 static bool dma_arena_default = true;
 
 static int __init dma_arena_setup(char *str)
@@ -140,6 +118,7 @@ void dma_arena_set_line(struct dma_arena *arena, unsigned int line)
 		return;
 	arena->crowded = jiffies;
 	arena->line = ilog2(line) - arena->shift;
+	arena->page_order = arena->line + 1;
 }
 
 /**
@@ -289,7 +268,7 @@ static bool alloc_lines(struct dma_arena *arena, struct iova_request *rq,
 	bool small = !(rq->size >> arena->line);
 	unsigned int order = rq->order;
 
-	if (rq->skew || time_before(jiffies, READ_ONCE(arena->crowded)))
+	if (!arena->line || rq->skew || dma_arena_is_crowded(arena))
 		return false;
 	align_to_lines(arena, rq);
 	/* Large ones may share lines at their ends. */
@@ -352,29 +331,10 @@ dma_addr_t dma_arena_alloc(struct dma_arena *arena, struct device *dev,
 		return 0;
 	/* A single page lies well wherever it is. */
 	optional = rq.size > 1 && align_request(arena, dev, like, &rq);
-	if (!(arena->line && alloc_lines(arena, &rq, hard, &pfn)) &&
+	if (!alloc_lines(arena, &rq, hard, &pfn) &&
 	    !alloc_anywhere(arena, &rq, optional, hard, &pfn))
 		return 0;
 	return (dma_addr_t)pfn << arena->shift;
-}
-
-/**
- * dma_arena_free - give the addresses of a mapping back
- * @arena: addresses
- * @iova: from dma_arena_alloc()
- * @size: the same as for dma_arena_alloc()
- * @gather: of the unmapping, which is deferred if it says so; or NULL
- *
- * Context: any
- */
-void dma_arena_free(struct dma_arena *arena, dma_addr_t iova, size_t size,
-		    struct iommu_iotlb_gather *gather)
-{
-	if (gather && gather->queued &&
-	    !iommu_pages_list_empty(&gather->freelist))
-		dma_flush_add_pages(&arena->flush, &gather->freelist);
-	iova_arenas_free(arena->space, iova >> arena->shift,
-			 size >> arena->shift);
 }
 
 /**

@@ -284,14 +284,21 @@ static bool da_shared(struct da_lines *l, unsigned int page, unsigned int n,
 	return i && l->owner[i - 1] && l->owner[i - 1] != me;
 }
 
+/* As iommu-dma does it: most pages are at hand. */
+static dma_addr_t da_alloc(struct da_test *da, size_t size,
+			   const struct dma_arena_like *like)
+{
+	return dma_arena_alloc_page(da->arena, size, DMA_BIT_MASK(32)) ?:
+	       dma_arena_alloc(da->arena, da->dev, size, DMA_BIT_MASK(32),
+			       like, true);
+}
+
 /* Whether there was room, and in @shared, whether not of its own */
 static bool da_take(struct kunit *test, struct da_lines *l, unsigned int n,
 		    bool natural, bool *shared)
 {
 	struct dma_arena_like like = { .phys = SZ_64K, .size = n * SZ_4K };
-	dma_addr_t iova = dma_arena_alloc(l->da->arena, l->da->dev, n * SZ_4K,
-					  DMA_BIT_MASK(32),
-					  natural ? NULL : &like, true);
+	dma_addr_t iova = da_alloc(l->da, n * SZ_4K, natural ? NULL : &like);
 	unsigned int page = (iova - DA_FIRST) / SZ_4K, i;
 
 	if (!iova)
@@ -349,8 +356,7 @@ static void small_mappings_leave_room_for_large_ones(struct kunit *test)
 	da_aperture(test, da);
 	for (i = 0; i < 2048; i++)
 		KUNIT_ASSERT_NE(test, 0,
-				dma_arena_alloc(da->arena, da->dev, SZ_4K,
-						DMA_BIT_MASK(32), &like, true));
+				da_alloc(da, SZ_4K, &like));
 	KUNIT_EXPECT_NE(test, 0, dma_arena_alloc(da->arena, da->dev, SZ_16M,
 						 DMA_BIT_MASK(32), NULL, true));
 	/* What has no place at all is told at once. */

@@ -77,6 +77,18 @@ static inline bool dma_flush_passed(struct dma_flush *flush, s64 stamp)
 }
 
 /**
+ * dma_flush_armed - is the timer running?
+ * @flush: flushes
+ *
+ * Context: as for dma_flush_arm()
+ * Return: whether it is, and dma_flush_arm() has nothing to do.
+ */
+static inline bool dma_flush_armed(struct dma_flush *flush)
+{
+	return atomic_read(&flush->armed);
+}
+
+/**
  * dma_flush_arm - something was unmapped and not flushed
  * @flush: flushes
  *
@@ -86,7 +98,7 @@ static inline bool dma_flush_passed(struct dma_flush *flush, s64 stamp)
  */
 static inline void dma_flush_arm(struct dma_flush *flush)
 {
-	if (!atomic_read(&flush->armed))
+	if (!dma_flush_armed(flush))
 		dma_flush_start_timer(flush);
 }
 

@@ -170,7 +170,9 @@ struct iova_cpu {
  * @near: arenas below 4 GiB by their place
  * @room: no run of free pages in these is longer; each one's pool protects it
  * @map: arenas above
- * @order: pages of an arena
+ * @order: log2 of the pages of an arena
+ * @pages: these pages
+ * @words: longs of a bitmap of them
  * @small: largest request that an arena serves
  * @cpus: pools of each CPU
  * @flush: flushes in lazy mode, NULL in strict mode
@@ -204,6 +206,8 @@ struct iova_arenas {
 	struct iova_arena **near;
 	struct xarray map;
 	unsigned int order;
+	unsigned int pages;
+	unsigned int words;
 	unsigned int small;
 	struct iova_cpu __percpu *cpus;
 	struct dma_flush *flush;
@@ -248,11 +252,6 @@ static struct dma_flush *arenas_flush(struct iova_arenas *as)
  * Maps of an arena
  */
 
-static unsigned int arena_words(struct iova_arenas *as)
-{
-	return BITS_TO_LONGS(1UL << as->order);
-}
-
 static atomic_long_t *arena_freed(struct iova_arena *a)
 {
 	return (atomic_long_t *)a->map;
@@ -260,13 +259,13 @@ static atomic_long_t *arena_freed(struct iova_arena *a)
 
 static unsigned long *arena_busy(struct iova_arenas *as, struct iova_arena *a)
 {
-	return a->map + arena_words(as);
+	return a->map + as->words;
 }
 
 static unsigned long *arena_waiting(struct iova_arenas *as,
 				    struct iova_arena *a)
 {
-	return a->map + 2 * arena_words(as);
+	return a->map + 2 * as->words;
 }
 
 static bool is_near(struct iova_arenas *as, unsigned long pfn)
@@ -383,28 +382,30 @@ static bool arena_may_fit(struct iova_arena *a, const struct iova_request *rq)
 
 /*
  * At the first place from the cursor on, within a word: most of the time there is
- * room.
+ * room. Returns the first page, or 0.
  */
-static bool arena_alloc_next(struct iova_arenas *as, struct iova_arena *a,
-			     const struct iova_request *rq, unsigned long *pfn)
+static __always_inline unsigned long
+arena_alloc_next(struct iova_arenas *as, struct iova_arena *a,
+		 unsigned int size, unsigned int order, unsigned int skew)
 {
+	unsigned long *busy = arena_busy(as, a), mask, pfn;
 	unsigned int bit = a->cursor;
-	unsigned long *word, mask;
 
-	if (rq->order) {
-		if (!arena_may_fit(a, rq))
-			return false;
-		bit = first_place(rq, bit);
+	bit += (skew - bit) & ((1U << order) - 1);
+	if (bit % BITS_PER_LONG + size > BITS_PER_LONG || bit >= as->pages)
+		return 0;
+	if (size == 1) {
+		if (__test_and_set_bit(bit, busy))
+			return 0;
+	} else {
+		busy += bit / BITS_PER_LONG;
+		mask = GENMASK(size - 1, 0) << bit % BITS_PER_LONG;
+		if (*busy & mask)
+			return 0;
+		*busy |= mask;
 	}
-	if (bit % BITS_PER_LONG + rq->size > BITS_PER_LONG || bit >> as->order)
-		return false;
-	word = arena_busy(as, a) + bit / BITS_PER_LONG;
-	mask = GENMASK(rq->size - 1, 0) << bit % BITS_PER_LONG;
-	if (*word & mask)
-		return false;
-	*word |= mask;
-	arena_take(a, bit, rq->size, pfn);
-	return true;
+	arena_take(a, bit, size, &pfn);
+	return pfn;
 }
 
 /* A search has failed: with more alignment the next would, too. */
@@ -456,35 +457,47 @@ static bool arena_alloc(struct iova_arenas *as, struct iova_arena *a,
 	return true;
 }
 
-/* The last access to the arena is the last atomic operation. */
-static void arena_free(struct iova_arenas *as, struct iova_arena *a,
-		       unsigned long pfn, unsigned long size)
+/* A page, mostly, or a word */
+static __always_inline void arena_set_freed(struct iova_arena *a,
+					    unsigned int bit,
+					    unsigned long size)
 {
-	unsigned long bit = pfn & ((1UL << as->order) - 1);
-	atomic_long_t *freed = arena_freed(a) + BIT_WORD(bit);
+	atomic_long_t *freed = arena_freed(a) + bit / BITS_PER_LONG;
 
-	/*
-	 * The page table was cleared, and in strict mode the IOTLB flushed,
-	 * before. Pairs with the exchange in arena_collect().
-	 */
-	smp_mb__before_atomic();
+	if (size == 1) {
+		set_bit(bit, a->map);
+		return;
+	}
 	bit %= BITS_PER_LONG;
-	/* A word, mostly */
 	for (; bit + size > BITS_PER_LONG; bit = 0) {
 		atomic_long_or(GENMASK(BITS_PER_LONG - 1, bit), freed++);
 		size -= BITS_PER_LONG - bit;
 	}
 	if (likely(size))
 		atomic_long_or(GENMASK(size - 1, 0) << bit, freed);
+}
+
+/* The last access to the arena is the last atomic operation. */
+static __always_inline void arena_free(struct iova_arenas *as,
+				       struct iova_arena *a, unsigned long pfn,
+				       unsigned long size)
+{
+	unsigned int mark = dirty_bit(as, pfn);
+
+	/*
+	 * The page table was cleared, and in strict mode the IOTLB flushed,
+	 * before. Pairs with the exchange in arena_collect().
+	 */
+	smp_mb__before_atomic();
+	arena_set_freed(a, pfn & (as->pages - 1), size);
 	/*
 	 * Pairs with the barrier in the flush timer, see dma_flush_arm(), and
 	 * with that in arena_dirty(): either the bits are seen there, or this
 	 * sees that the mark is gone.
 	 */
 	smp_mb__after_atomic();
-	bit = dirty_bit(as, pfn);
-	if (!test_bit(bit, as->dirty))
-		set_bit(bit, as->dirty);
+	if (!test_bit(mark, as->dirty))
+		set_bit(mark, as->dirty);
 }
 
 /* Was anything given back? Takes the mark away: what follows has to look. */
@@ -509,7 +522,7 @@ static void arena_collect(struct iova_arenas *as, struct iova_arena *a)
 	struct dma_flush *flush;
 	unsigned int i, n = 0;
 
-	for (i = 0; i < arena_words(as); i++) {
+	for (i = 0; i < as->words; i++) {
 		unsigned long word;
 
 		if (!atomic_long_read(&freed[i]))
@@ -588,7 +601,7 @@ static void arena_reap(struct iova_arenas *as, struct iova_arena *a)
 	if (!a->nr_waiting ||
 	    (flush && !dma_flush_passed(flush, a->stamp)))
 		return;
-	for (i = 0; i < arena_words(as); i++) {
+	for (i = 0; i < as->words; i++) {
 		if (!waiting[i])
 			continue;
 		busy[i] &= ~waiting[i];
@@ -605,7 +618,7 @@ static void arena_reap(struct iova_arenas *as, struct iova_arena *a)
 		run = 1U << as->order;
 	else
 		while (nr--)
-			run = max(run, run_through(busy, arena_words(as),
+			run = max(run, run_through(busy, as->words,
 						   changed[nr]));
 	arena_add_run(as, a, run);
 }
@@ -627,9 +640,8 @@ static void arena_refill(struct iova_arenas *as, struct iova_arena *a)
 
 static enum iova_class class_of(struct iova_arenas *as, unsigned long limit)
 {
-	if (limit > as->last32)
-		return IOVA_HIGH;
-	return limit == as->last32 ? IOVA_LOW : IOVA_NARROW;
+	/* In the order of their numbers */
+	return (limit >= as->last32) + (limit > as->last32);
 }
 
 static bool crosses_4g(struct iova_arenas *as, unsigned long pfn,
@@ -907,7 +919,7 @@ static struct iova_arena *arena_create(struct iova_arenas *as,
 	/* Most requests for one too many need no lock. */
 	if (class != IOVA_HIGH && READ_ONCE(as->nr_limited) >= max)
 		return NULL;
-	a = kzalloc_flex(*a, map, 3 * arena_words(as),
+	a = kzalloc_flex(*a, map, 3 * as->words,
 			 GFP_ATOMIC | __GFP_NOWARN);
 	if (!a)
 		return NULL;
@@ -946,13 +958,6 @@ static void arena_destroy(struct iova_arenas *as, struct iova_arena *a)
 	}
 	arena_arrives(as);
 	kfree(a);
-}
-
-static struct iova_arena *arena_at(struct iova_arenas *as, unsigned long pfn)
-{
-	if (likely(is_near(as, pfn)))
-		return as->near[near_place(as, pfn)];
-	return xa_load(&as->map, pfn >> as->order);
 }
 
 /*
@@ -1540,9 +1545,9 @@ static bool alloc_hard(struct iova_arenas *as, struct iova_request *rq,
 	return false;
 }
 
-static noinline bool alloc_slowly(struct iova_arenas *as,
-				  const struct iova_request *request,
-				  unsigned long *pfn)
+static bool alloc_slowly(struct iova_arenas *as,
+			 const struct iova_request *request,
+			 unsigned long *pfn)
 {
 	struct iova_request rq = *request;
 
@@ -1557,25 +1562,45 @@ static noinline bool alloc_slowly(struct iova_arenas *as,
 	return alloc_hard(as, &rq, pfn);
 }
 
-/* From the arena in use, if there is room without a search. */
-static bool alloc_next(struct iova_arenas *as, const struct iova_request *rq,
-		       unsigned long *pfn)
+/* From the arena in use, if there is room without a search; or 0 */
+static __always_inline unsigned long
+alloc_next(struct iova_arenas *as, unsigned int size, unsigned int order,
+	   unsigned int skew, unsigned long limit)
 {
 	struct iova_pool *pool = &raw_cpu_ptr(as->cpus)->pool[0];
-	unsigned long limit = min(rq->limit, as->end);
+	struct list_head *arenas;
+	unsigned long pfn = 0;
 	struct iova_arena *a;
-	bool ret = false;
 
-	if (!pool_trylock(pool))
-		return false;
-	a = list_first_entry_or_null(&pool->arenas[class_of(as, limit)],
-				     typeof(*a), node);
-	if (a && a->range.hi <= limit)
-		ret = arena_alloc_next(as, a, rq, pfn);
-	pool->allocs += ret;
+	if (order > as->order || !pool_trylock(pool))
+		return 0;
+	limit = min(limit, as->end);
+	arenas = &pool->arenas[class_of(as, limit)];
+	a = list_first_entry(arenas, typeof(*a), node);
+	if (!list_entry_is_head(a, arenas, node) && a->range.hi <= limit) {
+		pfn = arena_alloc_next(as, a, size, order, skew);
+		if (pfn)
+			pool->allocs++;
+	}
 	pool_unlock(pool);
-	return ret;
+	return pfn;
 }
+
+/**
+ * iova_arenas_alloc_page - allocate the address of a page, if one is at hand
+ * @as: space
+ * @order: what it is aligned to
+ * @limit: highest page that may be used
+ *
+ * Context: any
+ * Return: the page, or 0 when it takes iova_arenas_alloc() to find one.
+ */
+unsigned long iova_arenas_alloc_page(struct iova_arenas *as, unsigned int order,
+				     unsigned long limit)
+{
+	return alloc_next(as, 1, order, 0, limit);
+}
+EXPORT_SYMBOL_IF_KUNIT(iova_arenas_alloc_page);
 
 /**
  * iova_arenas_alloc - allocate addresses
@@ -1591,12 +1616,43 @@ static bool alloc_next(struct iova_arenas *as, const struct iova_request *rq,
 bool iova_arenas_alloc(struct iova_arenas *as,
 		       const struct iova_request *request, unsigned long *pfn)
 {
-	if (request->size <= as->small && request->order <= as->order &&
-	    alloc_next(as, request, pfn))
-		return true;
+	if (request->size <= as->small) {
+		*pfn = alloc_next(as, request->size, request->order,
+				  request->skew, request->limit);
+		if (*pfn)
+			return true;
+	}
 	return alloc_slowly(as, request, pfn);
 }
 EXPORT_SYMBOL_IF_KUNIT(iova_arenas_alloc);
+
+/* What was given back is taken in after a while if nobody wants it before. */
+static noinline void take_in_later(struct iova_arenas *as,
+				   struct dma_flush *flush)
+{
+	if (flush)
+		dma_flush_arm(flush);
+	else if (!delayed_work_pending(&as->trim))
+		schedule_delayed_work(&as->trim, TRIM_DELAY);
+}
+
+/* Of an arena above 4 GiB, or of the tree */
+static noinline void free_elsewhere(struct iova_arenas *as, unsigned long pfn,
+				    unsigned long size)
+{
+	struct dma_flush *flush = arenas_flush(as);
+	struct iova_arena *a = NULL;
+
+	if (!is_near(as, pfn))
+		a = xa_load(&as->map, pfn >> as->order);
+	if (a)
+		arena_free(as, a, pfn, size);
+	else if (flush)
+		tree_free_later(as, flush, pfn, size);
+	else
+		tree_free_now(as, pfn, size);
+	take_in_later(as, flush);
+}
 
 /**
  * iova_arenas_free - give addresses back
@@ -1612,19 +1668,20 @@ EXPORT_SYMBOL_IF_KUNIT(iova_arenas_alloc);
 void iova_arenas_free(struct iova_arenas *as, unsigned long pfn,
 		      unsigned long size)
 {
-	struct iova_arena *a = arena_at(as, pfn);
-	struct dma_flush *flush = arenas_flush(as);
+	struct iova_arena *a = NULL;
+	struct dma_flush *flush;
 
-	if (a)
-		arena_free(as, a, pfn, size);
-	else if (flush)
-		tree_free_later(as, flush, pfn, size);
-	else
-		tree_free_now(as, pfn, size);
-	if (flush)
-		dma_flush_arm(flush);
-	else if (!delayed_work_pending(&as->trim))
-		schedule_delayed_work(&as->trim, TRIM_DELAY);
+	if (likely(is_near(as, pfn)))
+		a = as->near[near_place(as, pfn)];
+	if (unlikely(!a)) {
+		free_elsewhere(as, pfn, size);
+		return;
+	}
+	flush = arenas_flush(as);
+	arena_free(as, a, pfn, size);
+	if (likely(flush && dma_flush_armed(flush)))
+		return;
+	take_in_later(as, flush);
 }
 EXPORT_SYMBOL_IF_KUNIT(iova_arenas_free);
 
@@ -1759,7 +1816,9 @@ static void arenas_set_sizes(struct iova_arenas *as)
 	as->order = clamp(ilog2(pages) - 5, ARENA_MIN_ORDER,
 			  max(ARENA_MAX_ORDER, ilog2((as->last32 + 1) /
 						     NEAR_PLACES)));
-	as->small = 1U << (as->order - ARENA_SMALL_SHIFT);
+	as->pages = 1U << as->order;
+	as->words = BITS_TO_LONGS(as->pages);
+	as->small = as->pages >> ARENA_SMALL_SHIFT;
 	as->max_limited = (pages >> as->order) / 4 * 3;
 	share = max(as->max_limited / num_online_cpus(), 1);
 	as->max_pool = clamp(share / 2, min(share, POOL_MIN_ARENAS),

@@ -60,6 +60,8 @@ int iova_arenas_reserve(struct iova_arenas *arenas, unsigned long lo,
 			unsigned long hi);
 bool iova_arenas_alloc(struct iova_arenas *arenas,
 		       const struct iova_request *request, unsigned long *pfn);
+unsigned long iova_arenas_alloc_page(struct iova_arenas *arenas,
+				     unsigned int order, unsigned long limit);
 void iova_arenas_free(struct iova_arenas *arenas, unsigned long pfn,
 		      unsigned long size);
 bool iova_arenas_next(struct iova_arenas *arenas, unsigned long *lo,

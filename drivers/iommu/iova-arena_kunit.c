@@ -159,6 +159,15 @@ static void space_unmap(struct space *s, struct piece piece)
 	iova_arenas_free(s->as, piece.pfn, piece.size);
 }
 
+/* As iommu-dma does it: most pages are at hand. */
+static bool space_alloc(struct space *s, const struct iova_request *rq,
+			unsigned long *pfn)
+{
+	*pfn = rq->size == 1 && !rq->skew ?
+	       iova_arenas_alloc_page(s->as, rq->order, rq->limit) : 0;
+	return *pfn || iova_arenas_alloc(s->as, rq, pfn);
+}
+
 static struct iova_request random_request(struct rnd_state *rnd, int max_size)
 {
 	struct iova_request rq = {
@@ -206,7 +215,7 @@ static void random_steps(struct kunit *test, struct space *s)
 
 			space_unmap(s, live[n]);
 			live[n] = live[--nr];
-		} else if (iova_arenas_alloc(s->as, &rq, &pfn)) {
+		} else if (space_alloc(s, &rq, &pfn)) {
 			const char *wrong = space_map(s, &rq, pfn);
 
 			KUNIT_ASSERT_NULL_MSG(test, wrong, "%lx + %lx: %s",
@@ -358,6 +367,42 @@ static void arenas_fill_four_gigabytes(struct kunit *test)
 	}
 }
 
+/* The next one of the arena in use, and no other */
+static void pages_at_hand_follow_the_last(struct kunit *test)
+{
+	struct space *s = space_new(test, RACE_GRANULE, RACE_END, false);
+	struct iova_request rq = { .size = 1, .limit = ULONG_MAX };
+	unsigned long first, last, pfn;
+
+	migrate_disable();
+	KUNIT_EXPECT_EQ(test, iova_arenas_alloc_page(s->as, 0, ULONG_MAX), 0);
+	KUNIT_EXPECT_TRUE(test, iova_arenas_alloc(s->as, &rq, &first));
+	KUNIT_EXPECT_EQ(test, iova_arenas_alloc_page(s->as, 0, ULONG_MAX),
+			first + 1);
+	KUNIT_EXPECT_EQ(test, iova_arenas_alloc_page(s->as, 4, ULONG_MAX),
+			ALIGN(first + 2, 16));
+	KUNIT_EXPECT_EQ(test, iova_arenas_alloc_page(s->as, 0, ULONG_MAX),
+			ALIGN(first + 2, 16) + 1);
+	/* Of no arena, of one that ends above the limit, aligned to more */
+	KUNIT_EXPECT_EQ(test, iova_arenas_alloc_page(s->as, 0, 0xffff), 0);
+	KUNIT_EXPECT_EQ(test, iova_arenas_alloc_page(s->as, 0, first + 99), 0);
+	KUNIT_EXPECT_EQ(test, iova_arenas_alloc_page(s->as, 20, ULONG_MAX), 0);
+	KUNIT_EXPECT_EQ(test, iova_arenas_alloc_page(s->as, 0, ULONG_MAX),
+			ALIGN(first + 2, 16) + 2);
+	for (last = 0; (pfn = iova_arenas_alloc_page(s->as, 0, ULONG_MAX));
+	     last = pfn)
+		KUNIT_EXPECT_LT(test, last, pfn);
+	KUNIT_EXPECT_EQ(test, last, first + 1023);
+	/* What was passed over takes a search, and what follows is at hand. */
+	KUNIT_EXPECT_TRUE(test, iova_arenas_alloc(s->as, &rq, &pfn));
+	KUNIT_EXPECT_EQ(test, pfn, first + 2);
+	for (pfn = first + 3; pfn < first + 16; pfn++)
+		KUNIT_EXPECT_EQ(test, pfn,
+				iova_arenas_alloc_page(s->as, 0, ULONG_MAX));
+	KUNIT_EXPECT_EQ(test, iova_arenas_alloc_page(s->as, 0, ULONG_MAX), 0);
+	migrate_enable();
+}
+
 static void arenas_of_a_lost_cpu_are_used(struct kunit *test)
 {
 	struct space *s = space_new(test, SZ_4K, RACE_END, false);
@@ -464,7 +509,7 @@ static u64 race_map(struct race *race, struct rnd_state *rnd)
 	const char *wrong;
 
 	rq.limit |= 0xfff;
-	if (!iova_arenas_alloc(race->s->as, &rq, &pfn))
+	if (!space_alloc(race->s, &rq, &pfn))
 		return 0;
 	atomic_inc(&race->ops);
 	wrong = space_map(race->s, &rq, pfn);
@@ -577,6 +622,7 @@ static struct kunit_case arena_cases[] = {
 	KUNIT_CASE(arenas_fail_for_small_masks_only),
 	KUNIT_CASE(arenas_keep_off_reserved_pages),
 	KUNIT_CASE(arenas_fill_four_gigabytes),
+	KUNIT_CASE(pages_at_hand_follow_the_last),
 	KUNIT_CASE(arenas_of_a_lost_cpu_are_used),
 	KUNIT_CASE(arenas_move_from_a_lost_cpu),
 	KUNIT_CASE_SLOW(idle_space_gives_all_back),
