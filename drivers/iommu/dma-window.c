@@ -113,6 +113,7 @@ struct dma_windows *dma_windows_create(const struct dma_window *windows,
 				       unsigned int count)
 {
 	struct dma_windows *set __free(kfree) = NULL;
+	const struct dma_window *translated;
 
 	if (!count || count > DMA_WINDOWS_MAX)
 		return ERR_PTR(-EINVAL);
@@ -127,12 +128,18 @@ struct dma_windows *dma_windows_create(const struct dma_window *windows,
 		return ERR_PTR(-EINVAL);
 	set->same = windows_are_same(set);
 	set->optional = windows_are_optional(set);
-	if (!dma_windows_translated(set)) {
+	translated = dma_windows_translated(set);
+	if (translated) {
+		set->first = translated->first;
+		set->more = translated->last - translated->first;
+	} else {
+		/* DMA_MAPPING_ERROR, which is no address */
+		set->first = U64_MAX;
 		set->gate = true;
 		set->closed = true;
 		set->used = true;
 	}
-	set->live = alloc_percpu(local_t);
+	set->live = alloc_percpu(unsigned long);
 	if (!set->live)
 		return ERR_PTR(-ENOMEM);
 	return_ptr(set);
@@ -169,7 +176,7 @@ bool dma_windows_enter_gate(struct dma_windows *set)
 	guard(spinlock_irqsave)(&set->lock);
 	if (set->closed)
 		return false;
-	local_inc(this_cpu_ptr(set->live));
+	this_cpu_inc(*set->live);
 	return true;
 }
 EXPORT_SYMBOL_IF_KUNIT(dma_windows_enter_gate);
@@ -232,7 +239,7 @@ unsigned long dma_windows_live(const struct dma_windows *set)
 	int cpu;
 
 	for_each_possible_cpu(cpu)
-		sum += local_read(per_cpu_ptr(set->live, cpu));
+		sum += READ_ONCE(*per_cpu_ptr(set->live, cpu));
 	return sum;
 }
 EXPORT_SYMBOL_IF_KUNIT(dma_windows_live);

@@ -12,7 +12,6 @@
 #include <linux/preempt.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
-#include <asm/local.h>
 
 /**
  * struct dma_windows - the windows of a domain
@@ -28,6 +27,8 @@
  * @optional: a device that reaches all memory can do without: what is in a
  *	direct window has its own address, and no memory is anywhere else
  * @same: what is in a direct window has its own address
+ * @first: first address of the translated window, if there is one
+ * @more: last address of it, less @first
  * @lock: protects @closed; held while @used, or a device's use, is set
  * @retired: next of the domains that were replaced while drivers were bound;
  *	belongs to the IOMMU group
@@ -40,7 +41,7 @@
  * and none: as no mapping is live then, no address changes its meaning.
  */
 struct dma_windows {
-	local_t __percpu *live;
+	unsigned long __percpu *live;
 	bool gate;
 	bool passthrough;
 	bool used;
@@ -53,6 +54,8 @@ struct dma_windows {
 	bool closed;
 	struct iommu_domain *retired;
 	u64 highest;
+	u64 first;
+	u64 more;
 	unsigned int count;
 	struct dma_window windows[];
 };
@@ -120,6 +123,21 @@ int dma_window_find_hole(const struct dma_window_range *ranges,
  */
 
 /**
+ * dma_windows_out_of_reach - is memory in no direct window that a device reaches?
+ * @set: windows
+ * @phys: memory
+ * @mask: of the device
+ *
+ * Context: any
+ * Return: true if that is known without a look at them.
+ */
+static inline bool dma_windows_out_of_reach(const struct dma_windows *set,
+					    phys_addr_t phys, u64 mask)
+{
+	return phys > mask && set->same;
+}
+
+/**
  * dma_windows_to_bus - does a device see memory directly, and where?
  * @set: windows
  * @phys: memory
@@ -137,7 +155,7 @@ static inline bool dma_windows_to_bus(const struct dma_windows *set,
 	u64 more = size ? size - 1 : 0;
 	const struct dma_window *w;
 
-	if (phys > limit && set->same)
+	if (dma_windows_out_of_reach(set, phys, limit))
 		return false;
 	/* Pairs with the release when the hardware has changed. */
 	if (smp_load_acquire(&set->passthrough)) {
@@ -178,6 +196,9 @@ static inline bool dma_windows_to_phys(const struct dma_windows *set,
 		*phys = bus;
 		return true;
 	}
+	/* Most addresses that anybody asks about */
+	if (bus - set->first <= set->more)
+		return false;
 	for (w = set->windows; w < set->windows + set->count; w++) {
 		if (bus > w->last)
 			continue;
@@ -218,7 +239,7 @@ static inline bool dma_windows_enter(struct dma_windows *set)
 	 */
 	if (unlikely(smp_load_acquire(&set->gate)))
 		return dma_windows_enter_gate(set);
-	local_inc(this_cpu_ptr(set->live));
+	this_cpu_inc(*set->live);
 	return true;
 }
 
@@ -246,8 +267,7 @@ static inline void dma_windows_leave(struct dma_windows *set)
 {
 	/* All that unmapping did comes first; pairs with dma_windows_close(). */
 	smp_mb();
-	guard(preempt)();
-	local_dec(this_cpu_ptr(set->live));
+	this_cpu_dec(*set->live);
 }
 
 #endif /* __DRIVERS_IOMMU_DMA_WINDOW_H */
