@@ -425,6 +425,132 @@ static void flat_pt_domain_gathers_what_it_unmaps(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, SZ_4K + SZ_8K - 1, gather.end);
 }
 
+/**
+ * struct asked - a domain that notes what the core asks of it
+ * @domain: what the core knows
+ * @pgsize: of the last call
+ * @count: of the last call
+ * @calls: how many there were
+ * @nothing: nothing is mapped
+ */
+struct asked {
+	struct iommu_domain domain;
+	size_t pgsize;
+	size_t count;
+	unsigned int calls;
+	bool nothing;
+};
+
+static void note_call(struct iommu_domain *domain, size_t pgsize, size_t count)
+{
+	struct asked *asked = container_of(domain, struct asked, domain);
+
+	asked->pgsize = pgsize;
+	asked->count = count;
+	asked->calls++;
+}
+
+static int note_map(struct iommu_domain *domain, unsigned long iova,
+		    phys_addr_t phys, size_t pgsize, size_t pgcount, int prot,
+		    gfp_t gfp, size_t *mapped)
+{
+	note_call(domain, pgsize, pgcount);
+	*mapped += pgsize * pgcount;
+	return 0;
+}
+
+static size_t note_unmap(struct iommu_domain *domain, unsigned long iova,
+			 size_t pgsize, size_t pgcount,
+			 struct iommu_iotlb_gather *gather)
+{
+	note_call(domain, pgsize, pgcount);
+	return container_of(domain, struct asked, domain)->nothing ?
+	       0 : pgsize * pgcount;
+}
+
+static const struct iommu_domain_ops note_ops = {
+	.map_pages = note_map,
+	.unmap_pages = note_unmap,
+};
+
+static void expect_asked(struct kunit *test, struct asked *asked, u64 iova,
+			 u64 phys, size_t size, size_t pgsize, size_t count)
+{
+	asked->calls = 0;
+	KUNIT_EXPECT_EQ(test, pgsize ? 0 : -EINVAL,
+			iommu_map(&asked->domain, iova, phys, size, IOMMU_READ,
+				  GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, asked->calls, pgsize ? 1 : 0);
+	if (pgsize) {
+		KUNIT_EXPECT_EQ(test, asked->pgsize, pgsize);
+		KUNIT_EXPECT_EQ(test, asked->count, count);
+	}
+	/* Unmapping has an address only. */
+	if (phys != iova)
+		return;
+	asked->calls = 0;
+	KUNIT_EXPECT_EQ(test, pgsize ? size : 0,
+			iommu_unmap(&asked->domain, iova, size));
+	KUNIT_EXPECT_EQ(test, asked->calls, pgsize ? 1 : 0);
+	if (pgsize) {
+		KUNIT_EXPECT_EQ(test, asked->pgsize, pgsize);
+		KUNIT_EXPECT_EQ(test, asked->count, count);
+	}
+}
+
+/* One page of the smallest size has a way of its own through the core. */
+static void core_asks_for_pages_that_fit(struct kunit *test)
+{
+	struct asked asked = {
+		.domain = {
+			.type = __IOMMU_DOMAIN_PAGING,
+			.pgsize_bitmap = SZ_4K | SZ_64K | SZ_2M,
+			.ops = &note_ops,
+		},
+	};
+
+	expect_asked(test, &asked, SZ_4K, SZ_4K, SZ_4K, SZ_4K, 1);
+	expect_asked(test, &asked, SZ_4K, SZ_64K, SZ_4K, SZ_4K, 1);
+	expect_asked(test, &asked, SZ_4K, SZ_4K, SZ_8K, SZ_4K, 2);
+	expect_asked(test, &asked, SZ_64K, SZ_128K, SZ_64K, SZ_64K, 1);
+	expect_asked(test, &asked, SZ_64K, SZ_64K, SZ_64K, SZ_64K, 1);
+	expect_asked(test, &asked, SZ_64K, SZ_4K, SZ_64K, SZ_4K, 16);
+	expect_asked(test, &asked, SZ_2M, SZ_2M, SZ_4M, SZ_2M, 2);
+	expect_asked(test, &asked, SZ_4K + SZ_512, SZ_4K, SZ_4K, 0, 0);
+	expect_asked(test, &asked, SZ_4K, SZ_4K + SZ_512, SZ_4K, 0, 0);
+	expect_asked(test, &asked, SZ_512, SZ_512, SZ_4K, 0, 0);
+	expect_asked(test, &asked, SZ_4K, SZ_4K, SZ_512, 0, 0);
+	asked.domain.pgsize_bitmap = SZ_64K;
+	expect_asked(test, &asked, SZ_64K, SZ_64K, SZ_64K, SZ_64K, 1);
+	expect_asked(test, &asked, SZ_64K, SZ_64K, SZ_128K, SZ_64K, 2);
+	expect_asked(test, &asked, SZ_4K, SZ_4K, SZ_64K, 0, 0);
+	expect_asked(test, &asked, SZ_64K, SZ_64K, SZ_4K, 0, 0);
+}
+
+/* A driver that does not say what is to be flushed has it flushed. */
+static void core_gathers_what_it_unmaps(struct kunit *test)
+{
+	struct asked asked = {
+		.domain = {
+			.type = __IOMMU_DOMAIN_PAGING,
+			.pgsize_bitmap = SZ_4K,
+			.ops = &note_ops,
+		},
+		.nothing = true,
+	};
+	struct iommu_iotlb_gather gather;
+
+	iommu_iotlb_gather_init(&gather);
+	KUNIT_EXPECT_EQ(test, 0, iommu_unmap_fast(&asked.domain, SZ_8K, SZ_4K,
+						  &gather));
+	KUNIT_EXPECT_EQ(test, ULONG_MAX, gather.start);
+	asked.nothing = false;
+	KUNIT_EXPECT_EQ(test, SZ_4K, iommu_unmap_fast(&asked.domain, SZ_8K,
+						      SZ_4K, &gather));
+	KUNIT_EXPECT_EQ(test, SZ_8K, gather.start);
+	KUNIT_EXPECT_EQ(test, SZ_8K + SZ_4K - 1, gather.end);
+}
+
 static struct kunit_case flat_pt_cases[] = {
 	KUNIT_CASE_PARAM(flat_pt_does_what_an_array_does, kinds_gen_params),
 	KUNIT_CASE_PARAM(flat_pt_map_refuses_what_is_no_page,
@@ -433,6 +559,8 @@ static struct kunit_case flat_pt_cases[] = {
 	KUNIT_CASE(flat_pt_check_refuses_nonsense),
 	KUNIT_CASE(flat_pt_maps_one_way_only),
 	KUNIT_CASE(flat_pt_domain_gathers_what_it_unmaps),
+	KUNIT_CASE(core_asks_for_pages_that_fit),
+	KUNIT_CASE(core_gathers_what_it_unmaps),
 	{}
 };
 
