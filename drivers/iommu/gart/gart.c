@@ -253,7 +253,7 @@ static bool gart_capable(struct device *dev, enum iommu_cap cap)
 /* What pass-through is for, direct windows do. */
 static int gart_def_domain_type(struct device *dev)
 {
-	return iommu_default_passthrough() ? iommu_default_dma_type() : 0;
+	return iommu_default_passthrough() ? iommu_dma_domain_type() : 0;
 }
 
 static const struct iommu_ops gart_ops = {
