@@ -19,13 +19,13 @@
 
 static void add_chip(struct calgary_chip *chip);
 static bool start(const struct calgary_io *io);
-void shut_down_pci(void);
-void come_back_pci(void *data);
+static void __maybe_unused shut_down(void);
+static void __maybe_unused come_back(void *data);
 
 #define calgary_add_chip		add_chip
 #define calgary_start			start
-#define calgary_shutdown		shut_down_pci
-#define calgary_resume			come_back_pci
+#define calgary_shutdown		shut_down
+#define calgary_resume			come_back
 #include "calgary.c"
 
 #define BUS		0xf0
