@@ -688,7 +688,11 @@ static int state_announce(struct dma_mmu_state *state)
 	iommu->fwnode = fwnode_create_software_node(NULL, NULL);
 	if (IS_ERR(iommu->fwnode))
 		return PTR_ERR(iommu->fwnode);
-	ret = iommu_device_sysfs_add(iommu, state->parent, NULL, "%s.%s",
+	/*
+	 * Not below the parent: if an IOMMU serves that, it has a link of the
+	 * same name as the class's directory.
+	 */
+	ret = iommu_device_sysfs_add(iommu, NULL, NULL, "%s.%s",
 				     dev_name(state->parent), state->mmu->name);
 	if (ret) {
 		fwnode_remove_software_node(iommu->fwnode);
