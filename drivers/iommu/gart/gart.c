@@ -426,11 +426,11 @@ static bool __init gart_has_room(const unsigned long *used)
 static int __init gart_adopt(phys_addr_t at)
 {
 	unsigned int mb = gart_hw.bytes / SZ_1M;
-	unsigned long *used __free(bitmap) = bitmap_zalloc(mb, GFP_KERNEL);
 	size_t bytes = gart_hw.bytes >> 10;
 	void __iomem *table;
 	int ret;
 
+	unsigned long *used __free(bitmap) = bitmap_zalloc(mb, GFP_KERNEL);
 	if (!used)
 		return -ENOMEM;
 	if (region_intersects(at, bytes, IORESOURCE_SYSTEM_RAM,
