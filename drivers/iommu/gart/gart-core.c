@@ -362,6 +362,8 @@ static unsigned long gart_lines_end(struct gart_hw *hw, unsigned long end)
  * @count: pages
  *
  * See gart_use().
+ *
+ * Return: as gart_flush().
  */
 int gart_use_lines(struct gart_hw *hw, unsigned long first, size_t count)
 {
