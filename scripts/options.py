@@ -86,7 +86,7 @@ def build(work, commit, how, full, name):
 
 
 def module_objects(where):
-    """Objects of the series' modules in a build directory."""
+    """Objects of the series' modules in a build directory, by module."""
     files = {PurePath(n).stem for n in run(
         "git", "-C", LINUX, "diff", "--name-only", "--diff-filter=A",
         base()["commit"], "HEAD").split() if n.endswith(".c")}
@@ -94,11 +94,17 @@ def module_objects(where):
     for mod in where.rglob("*.mod"):
         parts = {PurePath(n).stem for n in mod.read_text().split()}
         if parts & files:
-            found += [mod.parent / PurePath(n).name
-                      for n in mod.read_text().split()]
+            found.append([mod.parent / PurePath(n).name
+                          for n in mod.read_text().split()])
     return found
 
 
-def undefined(obj):
-    """Symbols that an object takes from elsewhere."""
-    return {ln.split()[-1] for ln in run("nm", "-u", obj).splitlines()}
+def names_of(objects, which):
+    """Symbols that nm lists of objects."""
+    return {ln.split()[-1] for ln in run("nm", which, *objects).splitlines()
+            if ln and not ln.endswith(":")}
+
+
+def undefined(objects):
+    """Symbols that a module takes from elsewhere."""
+    return names_of(objects, "-u") - names_of(objects, "--defined-only")

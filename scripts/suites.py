@@ -141,9 +141,9 @@ def symbols():
     if not names:
         raise results.Skip("the series has no module")
     missing = []
-    for name in names:
-        missing += [f"{name}: {s} is not exported"
-                    for s in options.undefined(name) - exported]
+    for objects in names:
+        missing += [f"{objects[0]}: {s} is not exported"
+                    for s in options.undefined(objects) - exported]
     return "\n".join(missing)
 
 
