@@ -324,10 +324,9 @@ bool calgary_phb_check(struct calgary_phb *phb, struct calgary_errors *errors)
 	unsigned int i;
 
 	guard(spinlock_irqsave)(&phb->lock);
+	*errors = (struct calgary_errors){};
 	/* A chip that is always busy is one piece of news. */
-	*errors = (struct calgary_errors){
-		.news = phb->news != phb->told ? phb->news : NULL,
-	};
+	errors->news = phb->news != phb->told ? phb->news : NULL;
 	phb->told = phb->news;
 	if (phb->state != CALGARY_ON)
 		return false;
@@ -368,6 +367,7 @@ int calgary_phb_enable(struct calgary_phb *phb)
 		return -EIO;
 	phb->state = phb->tar ? CALGARY_ON : CALGARY_OFF;
 	phb->news = NULL;
+	phb->told = NULL;
 	return 0;
 }
 

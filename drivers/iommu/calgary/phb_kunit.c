@@ -379,6 +379,25 @@ static void news_is_told_once_until_slots_go_on(struct kunit *test)
 	}
 }
 
+/* Nobody looks between. */
+static void isolation_right_after_slots_go_on_is_news(struct kunit *test)
+{
+	struct fake *f = started(test, CALIOC2);
+	struct calgary_errors errors;
+	unsigned int i;
+
+	f->busy = UINT_MAX;
+	f->faults = UINT_MAX;
+	for (i = 0; i < 2; i++) {
+		KUNIT_EXPECT_EQ(test, calgary_phb_flush(f->phb), -EIO);
+		KUNIT_EXPECT_FALSE(test, calgary_phb_check(f->phb, &errors));
+		KUNIT_ASSERT_NOT_NULL(test, errors.news);
+		KUNIT_EXPECT_STREQ(test, errors.news,
+				   "does not stop: its slots are off");
+		KUNIT_EXPECT_EQ(test, calgary_phb_enable(f->phb), 0);
+	}
+}
+
 static void drain_is_bounded_by_time(struct kunit *test)
 {
 	struct fake *f = started(test, CALGARY);
@@ -978,6 +997,7 @@ static struct kunit_case calgary_phb_cases[] = {
 	KUNIT_CASE(calgary_flush_drains_first),
 	KUNIT_CASE(calgary_goes_on_when_the_queue_stays_full),
 	KUNIT_CASE(news_is_told_once_until_slots_go_on),
+	KUNIT_CASE(isolation_right_after_slots_go_on_is_news),
 	KUNIT_CASE(drain_is_bounded_by_time),
 	KUNIT_CASE(clock_that_steps_back_ends_nothing),
 	KUNIT_CASE(cpu_that_is_stopped_ends_nothing),
