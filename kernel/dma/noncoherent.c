@@ -243,6 +243,8 @@ static void unmap_elements(struct device *dev, struct scatterlist *sgl,
 			noncoherent_unmap_phys(dev, sg_dma_address(sg),
 					       sg_dma_len(sg), dir, attrs);
 	}
+	/* The list may be mapped in another way next time. */
+	sg_dma_unmark_swiotlb(sgl);
 }
 
 static int map_elements(struct device *dev, struct scatterlist *sgl, int nents,
