@@ -15,7 +15,6 @@
 #include <linux/mm.h>
 #include <linux/set_memory.h>
 #include <linux/sizes.h>
-#include <linux/slab.h>
 #include <linux/vmalloc.h>
 #include <asm/dma-noncoherent.h>
 
@@ -43,25 +42,15 @@ void x86_dma_flush(phys_addr_t phys, size_t size)
 	}
 }
 
-static struct page **x86_dma_pages(void *vaddr, int nr)
-{
-	struct page **pages = kvmalloc_objs(*pages, nr);
-	int i;
-
-	for (i = 0; pages && i < nr; i++)
-		pages[i] = vmalloc_to_page(vaddr + i * PAGE_SIZE);
-	return pages;
-}
-
 /* The pages themselves first, so that their type is known to whoever maps them. */
 static int x86_dma_uncache_remapped(void *vaddr, int nr, bool write_combine)
 {
-	struct page **pages __free(kvfree) = x86_dma_pages(vaddr, nr);
+	struct page **pages = dma_common_find_pages(vaddr);
 	unsigned long addr = (unsigned long)vaddr;
 	int ret;
 
-	if (!pages)
-		return -ENOMEM;
+	if (WARN_ON(!pages))
+		return -EINVAL;
 	if (write_combine)
 		ret = set_pages_array_wc(pages, nr) ?: _set_memory_wc(addr, nr);
 	else
@@ -75,10 +64,10 @@ static int x86_dma_uncache_remapped(void *vaddr, int nr, bool write_combine)
 
 static int x86_dma_recache_remapped(void *vaddr, int nr)
 {
-	struct page **pages __free(kvfree) = x86_dma_pages(vaddr, nr);
+	struct page **pages = dma_common_find_pages(vaddr);
 
-	if (!pages)
-		return -ENOMEM;
+	if (WARN_ON(!pages))
+		return -EINVAL;
 	return _set_memory_wb((unsigned long)vaddr, nr) ?:
 	       set_pages_array_wb(pages, nr);
 }
