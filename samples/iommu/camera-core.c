@@ -129,6 +129,9 @@ static int camera_map_pages(struct iommu_domain *domain, unsigned long iova,
 	struct camera_table *table;
 	unsigned int index, count;
 
+	/* Entries have room for 40 bits. */
+	if (((u64)paddr + pgcount * SZ_4K - 1) >> 40)
+		return -ERANGE;
 	for (; pgcount; pgcount -= count, iova += count * SZ_4K) {
 		index = iova / SZ_4K % TABLE_ENTRIES;
 		count = min(pgcount, TABLE_ENTRIES - index);
@@ -167,9 +170,13 @@ static size_t camera_unmap_pages(struct iommu_domain *domain,
 static phys_addr_t camera_iova_to_phys(struct iommu_domain *domain,
 				       dma_addr_t iova)
 {
-	struct camera_table *table = table_of(to_camera_domain(domain), iova);
+	struct camera_table *table;
 	u32 entry;
 
+	/* Anybody may ask, for any address. */
+	if (iova > U32_MAX)
+		return 0;
+	table = table_of(to_camera_domain(domain), iova);
 	if (!table)
 		return 0;
 	entry = le32_to_cpu(READ_ONCE(table->entries[iova / SZ_4K %
@@ -260,9 +267,12 @@ static const struct dma_mmu_ops camera_mmu_ops = {
 static irqreturn_t camera_interrupt(int irq, void *data)
 {
 	struct camera *cam = data;
-	u32 status = readl(cam->regs + CAM_IRQ_STATUS), fault;
+	u32 status, fault;
 	unsigned int i;
 
+	/* A line may be shared, and others use it when this one is disabled. */
+	status = readl(cam->regs + CAM_IRQ_STATUS) &
+		 readl(cam->regs + CAM_IRQ_ENABLE);
 	if (!status || status == U32_MAX)
 		return IRQ_NONE;
 	writel(status, cam->regs + CAM_IRQ_STATUS);
