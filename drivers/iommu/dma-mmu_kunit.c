@@ -377,18 +377,21 @@ err_drop:
 	return ret;
 }
 
+static const struct dma_mmu km_good = {
+	.ops = &km_ops,
+	.name = "mmu",
+	.page_sizes = SZ_4K,
+	.first = KM_FIRST,
+	.last = KM_LAST,
+};
+
 static int km_register(struct km *km)
 {
+	bool strict = km->mmu.strict;
 	int ret;
 
-	km->mmu = (struct dma_mmu){
-		.ops = &km_ops,
-		.name = "mmu",
-		.page_sizes = SZ_4K,
-		.first = KM_FIRST,
-		.last = KM_LAST,
-		.strict = km->mmu.strict,
-	};
+	km->mmu = km_good;
+	km->mmu.strict = strict;
 	ret = dma_mmu_register(&km->mmu, &km->parent->dev);
 	km->registered = !ret;
 	return ret;
@@ -501,14 +504,6 @@ static void km_expect_refused(struct kunit *test, const struct dma_mmu *mmu,
 			error);
 	KUNIT_EXPECT_NULL(test, km->mmu.state);
 }
-
-static const struct dma_mmu km_good = {
-	.ops = &km_ops,
-	.name = "mmu",
-	.page_sizes = SZ_4K,
-	.first = KM_FIRST,
-	.last = KM_LAST,
-};
 
 static void km_test_incomplete(struct kunit *test)
 {
