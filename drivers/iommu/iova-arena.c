@@ -413,7 +413,7 @@ static void arena_full(struct iova_arenas *as, struct iova_arena *a,
 		       const struct iova_request *rq)
 {
 	struct iova_request any = { .size = rq->size };
-	unsigned int bits = 1U << as->order;
+	unsigned int bits = as->pages;
 	unsigned int order = rq->order;
 
 	/* Mostly with none as well, which is known without a look at it. */
@@ -430,7 +430,7 @@ static void arena_full(struct iova_arenas *as, struct iova_arena *a,
 static void arena_add_run(struct iova_arenas *as, struct iova_arena *a,
 			  unsigned int run)
 {
-	unsigned int order, free = (1U << as->order) - a->used;
+	unsigned int order, free = as->pages - a->used;
 
 	for (order = 0; order <= as->order; order++)
 		a->longest[order] = min(max(a->longest[order], run), free);
@@ -440,7 +440,7 @@ static void arena_add_run(struct iova_arenas *as, struct iova_arena *a,
 static bool arena_alloc(struct iova_arenas *as, struct iova_arena *a,
 			const struct iova_request *rq, unsigned long *pfn)
 {
-	unsigned int bits = 1U << as->order;
+	unsigned int bits = as->pages;
 	unsigned int bit;
 
 	if (!arena_may_fit(a, rq))
@@ -615,7 +615,7 @@ static void arena_reap(struct iova_arenas *as, struct iova_arena *a)
 	a->nr_waiting = 0;
 	a->cursor = 0;
 	if (nr > REAP_MAX_KNOWN)
-		run = 1U << as->order;
+		run = as->pages;
 	else
 		while (nr--)
 			run = max(run, run_through(busy, as->words,
@@ -908,7 +908,7 @@ static struct iova_arena *arena_create(struct iova_arenas *as,
 	unsigned long max = request->modest ? as->max_limited / 2
 					    : as->max_limited;
 	struct iova_request rq = {
-		.size = 1UL << as->order,
+		.size = as->pages,
 		.order = as->order,
 		.limit = request->limit,
 	};
@@ -1456,13 +1456,13 @@ EXPORT_SYMBOL_IF_KUNIT(iova_arenas_trim);
 static bool fits_arena(struct iova_arenas *as, const struct iova_request *rq)
 {
 	return rq->size <= as->small && rq->order <= as->order &&
-	       rq->skew + rq->size <= 1UL << as->order;
+	       rq->skew + rq->size <= as->pages;
 }
 
 /* Are pages of an arena below the limit, and others above? */
 static bool cuts_arena(struct iova_arenas *as, unsigned long limit)
 {
-	return limit != as->end && (limit + 1) & ((1UL << as->order) - 1);
+	return limit != as->end && (limit + 1) & (as->pages - 1);
 }
 
 static bool alloc_in_class(struct iova_arenas *as,

@@ -9,8 +9,8 @@
 #include <linux/crash_dump.h>
 #include <linux/init.h>
 #include <linux/io.h>
-#include <linux/ktime.h>
 #include <linux/ioport.h>
+#include <linux/ktime.h>
 #include <linux/minmax.h>
 #include <linux/pci_ids.h>
 #include <linux/pci_regs.h>

@@ -86,7 +86,7 @@ struct gart_hw_ops {
  * @asked: flushes that were asked for, times GART_FLUSH
  * @flushed: what @asked was when the last good flush began; stored with @lock
  * @lines: what is known about each line of the table
- * @always: flush for each mapping
+ * @always: flush for each mapping; stays set once gart_start() has failed
  * @off: gart_start() has failed, nothing is translated; protected by @lock
  * @failed: nodes whose last flush has not ended; protected by @lock
  * @cache: what GART_CACHE was before anybody flushed, for each node

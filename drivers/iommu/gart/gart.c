@@ -15,8 +15,8 @@
 #include <linux/crash_dump.h>
 #include <linux/dma-window.h>
 #include <linux/gfp.h>
-#include <linux/io.h>
 #include <linux/init.h>
+#include <linux/io.h>
 #include <linux/iommu.h>
 #include <linux/iommu-words.h>
 #include <linux/ioport.h>
@@ -419,8 +419,8 @@ static bool __init gart_has_room(const unsigned long *used)
 	unsigned int mb = gart_hw.bytes / SZ_1M;
 	unsigned int first = DIV_ROUND_UP(gart_first - gart_hw.first, SZ_1M);
 
-	return mb - first - bitmap_weight(used, mb) +
-	       bitmap_weight(used, first) >= GART_ADOPT_MIN / SZ_1M;
+	return mb - first - bitmap_weight_from(used, first, mb) >=
+	       GART_ADOPT_MIN / SZ_1M;
 }
 
 static int __init gart_adopt(phys_addr_t at)
