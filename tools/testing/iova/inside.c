@@ -125,6 +125,13 @@ static void near_check(struct iova_arenas *as, struct iova_arena *a)
 	      "room %u, not %u", as->room[a->mark], a->longest[0]);
 }
 
+/* As whoever gives back an address finds it */
+static struct iova_arena *arena_of(struct iova_arenas *as, unsigned long pfn)
+{
+	return is_near(as, pfn) ? as->near[near_place(as, pfn)]
+				: xa_load(&as->map, pfn >> as->order);
+}
+
 static void arena_check(struct iova_arenas *as, enum iova_class class,
 			struct iova_arena *a)
 {
@@ -136,8 +143,8 @@ static void arena_check(struct iova_arenas *as, enum iova_class class,
 	CHECK(a->range.hi - a->range.lo + 1 == bits, "size");
 	CHECK(!(a->range.lo & (bits - 1)), "alignment");
 	CHECK((class == IOVA_HIGH) == (a->range.lo > as->last32), "class");
-	CHECK(arena_at(as, a->range.lo) == a, "map");
-	CHECK(arena_at(as, a->range.hi) == a, "map");
+	CHECK(arena_of(as, a->range.lo) == a, "map");
+	CHECK(arena_of(as, a->range.hi) == a, "map");
 	CHECK(iova_tree_from(&as->tree, a->range.lo) == &a->range, "tree");
 	CHECK(bitmap_weight(busy, bits) == a->used, "used %u", a->used);
 	CHECK(bitmap_weight(waiting, bits) == a->nr_waiting, "waiting %u",
@@ -149,7 +156,7 @@ static void arena_check(struct iova_arenas *as, enum iova_class class,
 	for (i = 0; i <= as->order; i++)
 		CHECK(longest_run(busy, bits, i) <= a->longest[i],
 		      "longest[%u] %u", i, a->longest[i]);
-	for (i = 0; i < arena_words(as); i++) {
+	for (i = 0; i < as->words; i++) {
 		CHECK(!(waiting[i] & ~busy[i]), "waits and is not busy");
 		CHECK(!(freed[i] & ~busy[i]), "given back and not busy");
 		CHECK(!(freed[i] & waiting[i]), "given back twice");
@@ -222,8 +229,9 @@ void arenas_check(struct iova_arenas *as, unsigned int reserved)
 }
 
 /*
- * Free pages that no arena was told of, at its beginning: who allocates them
- * has searched it. The second call takes them away.
+ * Free pages that no arena was told of, in its second word: who allocates them
+ * has searched it. The first one may be where its cursor is, which is no search.
+ * The second call takes them away.
  */
 void arenas_plant(struct iova_arenas *as, unsigned long *words)
 {
@@ -232,7 +240,7 @@ void arenas_plant(struct iova_arenas *as, unsigned long *words)
 
 	for (i = 0; i < n; i++)
 		if (as->near[i])
-			swap(arena_busy(as, as->near[i])[0], words[i]);
+			swap(arena_busy(as, as->near[i])[1], words[i]);
 }
 
 /* Arenas below 4 GiB that are in no pool; none if one is locked */

@@ -95,9 +95,12 @@ static void check_place(struct space *s, const struct iova_request *rq,
 
 bool space_alloc(struct space *s, const struct iova_request *rq)
 {
-	unsigned long pfn;
+	unsigned long pfn = 0;
 
-	if (!iova_arenas_alloc(s->as, rq, &pfn))
+	/* Every other page in the way that a page alone is mapped in */
+	if (rq->size == 1 && !rq->skew && s->nr % 2)
+		pfn = iova_arenas_alloc_page(s->as, rq->order, rq->limit);
+	if (!pfn && !iova_arenas_alloc(s->as, rq, &pfn))
 		return false;
 	check_place(s, rq, pfn);
 	if (s->nr == s->max) {

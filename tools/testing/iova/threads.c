@@ -64,13 +64,17 @@ static u64 alloc_one(void)
 		.hard = rnd_below(4) == 0,
 	};
 	unsigned int id = ADD(ids, 1);
-	unsigned long pfn, i;
+	unsigned long pfn = 0, i;
 
 	if (rnd_below(8) == 0) {
 		rq.order = rnd_below(10);
 		rq.skew = rnd_below(1UL << rq.order);
 	}
-	if (!iova_arenas_alloc(as, &rq, &pfn)) {
+	if (rnd_below(2) && rq.skew == 0) {
+		rq.size = 1;
+		pfn = iova_arenas_alloc_page(as, rq.order, rq.limit);
+	}
+	if (!pfn && !iova_arenas_alloc(as, &rq, &pfn)) {
 		ADD(nr_failed, 1);
 		return 0;
 	}
