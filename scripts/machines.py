@@ -110,8 +110,11 @@ def with_iommufd():
     return emulator.program(name)
 
 
-def boot(name, mode):
-    """Boot a machine and judge it; 0 passed, 1 failed, 77 skipped."""
+def boot(name, mode, *more):
+    """Boot a machine and judge it; 0 passed, 1 failed, 77 skipped.
+
+    More words are for scripts/vm.
+    """
     machine = MACHINES[name]
     board = board_of(machine)
     options = []
@@ -133,7 +136,7 @@ def boot(name, mode):
         return subprocess.run(
             [VM, "--machine", name, "--mode", mode, "--kernel", image_,
              "--initrd", initrd, "--tool", OUT / "tools/dmaload",
-             "--out", OUT, *options], check=False).returncode
+             "--out", OUT, *options, *more], check=False).returncode
 
 
 def tree():

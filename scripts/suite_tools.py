@@ -13,6 +13,7 @@ import unittest.mock
 from pathlib import Path
 
 import suite_ahead
+import suite_broken
 import suite_emulator
 from common import CACHE, LINUX, OUT, TOP, load, run, sha256, store
 
@@ -43,7 +44,8 @@ def suite(done):
              bench_flushes),
             ("the judge of a boot notices what it should", judge),
             ("lists of what stock fails excuse nothing else", excused),
-            *suite_ahead.TESTS, *suite_emulator.TESTS):
+            *suite_ahead.TESTS, *suite_broken.TESTS,
+            *suite_emulator.TESTS):
         done.check("tools", name, func)
     shutil.rmtree(WORK)
 

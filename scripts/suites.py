@@ -7,6 +7,7 @@ import dispatch
 import kernel
 import options
 import results
+import suite_broken
 import suite_ebda
 import suite_iova
 import suite_judges
@@ -176,6 +177,7 @@ SUITES = {
     "powerpc": suite_powerpc.suite,
     "dispatch": bench,
     "models": suite_models.suite,
+    "broken": suite_broken.suite,
 }
 
 # The kernels that they build, and in which order.
@@ -184,9 +186,11 @@ KERNELS = {
     "kunit-up": ("um-up",),
     "kcsan": ("kcsan",),
     "options": ("q35",),
+    "broken": ("q35",),
 }
 
 # And the programs of QEMU.
 PROGRAMS = {
     "models": ("qemu-system-x86_64",),
+    "broken": ("qemu-system-x86_64",),
 }

@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """QEMU's debugger port: stop a guest before its kernel, change its memory."""
 
+import re
 import struct
 
 # Where QEMU puts the part of a bzImage that runs in protected mode; paging is
 # off there, and addresses are physical.
 KERNEL_ENTRY = 0x100000
 CHUNK = 1024
+# Where the kernel's text is mapped, less where it lies in memory.
+KERNEL_MAP = 0xffffffff80000000
+# xor %eax, %eax; ret
+RETURN_0 = b"\x31\xc0\xc3"
 
 
 class GdbError(Exception):
@@ -71,14 +76,18 @@ class Gdb:
             self.command(f"M{address + start:x},{len(part):x}:{part.hex()}",
                          "OK")
 
-    def reach_kernel(self):
-        """Let the firmware run; it has done all its work then."""
-        self.command(f"Z1,{KERNEL_ENTRY:x},1", "OK")
+    def reach(self, address):
+        """Let the guest run until it comes there."""
+        self.command(f"Z1,{address:x},1", "OK")
         self.send("c")
         stopped = self.receive()
         if not stopped.startswith("T05"):
-            raise GdbError(f"the kernel was not reached: {stopped}")
-        self.command(f"z1,{KERNEL_ENTRY:x},1", "OK")
+            raise GdbError(f"{address:#x} was not reached: {stopped}")
+        self.command(f"z1,{address:x},1", "OK")
+
+    def reach_kernel(self):
+        """Let the firmware run; it has done all its work then."""
+        self.reach(KERNEL_ENTRY)
 
     def leave(self):
         """Let the guest go on, without a debugger."""
@@ -89,6 +98,30 @@ class Gdb:
 def listen_args(path):
     """What QEMU has to be told."""
     return ["-S", "-gdb", f"unix:{path},server=on,wait=off"]
+
+
+def symbols(path):
+    """{name: address in memory} of the functions in a System.map."""
+    found = {}
+    for line in path.read_text(encoding="ascii").splitlines():
+        match = re.match(r"([0-9a-f]+) [tT] (\S+)$", line)
+        if match:
+            found[match[2]] = int(match[1], 16) - KERNEL_MAP
+    return found
+
+
+def leave_out(gdb, path, functions):
+    """Let these functions of the kernel do nothing, and return 0.
+
+    They are where System.map says once the kernel has been unpacked.
+    """
+    there = symbols(path)
+    for name in functions:
+        if name not in there:
+            raise GdbError(f"{path} has no function {name}")
+    gdb.reach(there["startup_64"])
+    for name in functions:
+        gdb.write(there[name], RETURN_0)
 
 
 class Tables:

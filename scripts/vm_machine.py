@@ -5,8 +5,6 @@ import dataclasses
 import pathlib
 import subprocess
 
-import vm_gdb
-
 MIB = 1 << 20
 
 # What layers keep devices away from: the start of the memory above 4 GiB,
@@ -157,8 +155,6 @@ def command(machine, mode, qemu, accel, images, sockets, console):
              "-qmp", f"unix:{sockets['qmp']},server=on,wait=off"]
     args += machine.devices(images)
     args += report_port(sockets["rig"], machine.port)
-    if mode.firmware:
-        args += vm_gdb.listen_args(sockets["gdb"])
     # What the guest did wrong, and each flush that reached the IOMMU.
     args += ["-d", "guest_errors", "-trace",
              mode.trace or board.trace]

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Tests of the rig's own checks: what must be noticed, and what must not."""
 
+import pathlib
 import struct
+import tempfile
 import unittest
 
 import dmar
@@ -244,6 +246,39 @@ class Dmar(unittest.TestCase):
             self.assertEqual(found.find(b"DMAR"), (0, address, data))
             self.assertEqual(found.find(b"WAET")[1], 0x100200)
             self.assertEqual(sum(memory.read(0x100000, 44)) & 255, 0)
+
+
+class Without(unittest.TestCase):
+    """vm_gdb.leave_out"""
+
+    MAP = ("ffffffff80001000 T startup_64\nffffffff80002000 t flush\n"
+           "ffffffff80003000 D flush_data\n")
+
+    def leave_out(self, *functions):
+        """What is where the functions were."""
+        memory = Memory({})
+        reached = []
+
+        def reach(address):
+            reached.append((address, bytes(memory.bytes[0x2000:0x2004])))
+        memory.reach = reach
+        with tempfile.NamedTemporaryFile("w", encoding="ascii") as file:
+            file.write(self.MAP)
+            file.flush()
+            vm_gdb.leave_out(memory, pathlib.Path(file.name), functions)
+        # The kernel has been unpacked then.
+        self.assertEqual(reached, [(0x1000, bytes(4))])
+        return bytes(memory.bytes[0x2000:0x2004])
+
+    def test_function(self):
+        """It returns 0, and nothing else changes."""
+        self.assertEqual(self.leave_out("flush"), b"\x31\xc0\xc3\0")
+
+    def test_no_function(self):
+        """Data, and what is not there, cannot be left out."""
+        for name in ("flush_data", "flus", "drain"):
+            with self.assertRaisesRegex(vm_gdb.GdbError, name):
+                self.leave_out(name)
 
 
 class External(unittest.TestCase):

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Kernels without one function each, which the tests of a machine must see.
+
+A test that passes without a flush proves nothing of flushes. The function is
+taken out of the running kernel's memory before its first instruction, so no
+other kernel has to be built.
+"""
+
+import fnmatch
+from dataclasses import dataclass
+
+import machines
+import results
+from common import OUT, Failure
+
+WHERE = OUT / "broken"
+# Seconds for a boot, after which devices may wait for what never comes.
+LIMIT = 300
+# What is not as it was sent, or the kernel dies of what a device wrote
+WRONG = ("*.verify", "*.receive", "image.*", "log.kernel",
+         *(f"edu*.{test}" for test in (
+             "coherent", "sync-reuse", "scatterlist", "alloc-pages",
+             "alloc-noncontiguous", "random", "in-flight", "mask-change")))
+STALE = ("edu*.stale-address",)
+FRAMES = ("camera*.frames-*",)
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A boot that has to fail, and the results that have to be to blame."""
+
+    machine: str
+    mode: str
+    function: str
+    seen: tuple = WRONG
+
+
+ALL = (
+    # VT-d: unmap in strict mode, and in lazy mode
+    Broken("q35", "strict", "intel_iommu_tlb_sync", (*STALE, *WRONG)),
+    Broken("q35", "lazy", "cache_tag_flush_all", STALE),
+    # The GART: any flush, unmap in strict mode, and in lazy mode
+    Broken("gart", "strict", "gart_flush"),
+    Broken("gart", "strict", "gart_sync", STALE),
+    Broken("gart", "lazy", "gart_flush_all", STALE),
+    # Calgary: any flush, and unmap in lazy mode
+    Broken("calgary", "lazy", "calgary_phb_flush"),
+    Broken("calgary", "lazy", "calgary_flush_all"),
+    # Maintenance of caches that a device does not snoop: any, and each call
+    Broken("camera", "strict", "x86_dma_flush", FRAMES),
+    Broken("camera", "strict", "noncoherent_sync_single_for_device", FRAMES),
+    Broken("camera", "strict", "noncoherent_sync_sg_for_device", FRAMES),
+    Broken("camera", "strict", "noncoherent_sync_sg_for_cpu", FRAMES),
+    Broken("q35", "layers", "noncoherent_sync_single_for_cpu", ("kunit",)),
+    Broken("q35", "layers", "noncoherent_unmap_phys", ("kunit",)),
+    # A process that has a card: unmap without a flush, and what it had mapped
+    # when it was killed
+    Broken("guests", "pt", "intel_iommu_tlb_sync", ("vfio.*unmapped",)),
+    Broken("guests", "pt", "iommu_detach_group",
+           ("vfio.killed*", "log.kernel")),
+)
+
+
+def suite(done):
+    """Each boot has to fail, for the reason that it should fail for."""
+    for broken in ALL:
+        done.check("broken", f"{broken.machine}-{broken.mode} without "
+                   f"{broken.function}", see, broken)
+
+
+def see(broken):
+    """Boot without the function; what is wrong, if nothing failed."""
+    report = WHERE / f"{broken.machine}-{broken.mode}.ktap"
+    report.unlink(missing_ok=True)
+    WHERE.mkdir(parents=True, exist_ok=True)
+    try:
+        code = machines.boot(broken.machine, broken.mode,
+                             "--without", broken.function, "--out", WHERE,
+                             "--timeout", str(LIMIT))
+    except Failure as e:
+        return str(e)
+    if code == machines.SKIPPED:
+        raise results.Skip("a prerequisite is missing, see above")
+    return judge(broken, results.machine(report) if report.exists() else [])
+
+
+def judge(broken, found):
+    """Did a result fail that says what is missing?"""
+    failed = [test for test, status, _ in found if status == "fail"]
+    if any(fnmatch.fnmatch(test, pattern) for test in failed
+           for pattern in broken.seen):
+        return None
+    return (f"failed are: {', '.join(failed) or 'none'}; one of these should "
+            f"have: {', '.join(broken.seen)}")
+
+
+def blamed():
+    """Only the right failure will do."""
+    broken = Broken("q35", "strict", "flush", ("*.stale-address", "image.*"))
+    for status, tests, right in (
+            ("fail", ("boot", "edu0.stale-address"), True),
+            ("fail", ("image.nvme",), True),
+            ("fail", ("boot", "stale-address"), False),
+            ("pass", ("edu0.stale-address",), False),
+            ("fail", (), False)):
+        said = judge(broken, [(test, status, "") for test in tests])
+        if (said is None) != right:
+            return f"{status} {tests}: {said}"
+    return None
+
+
+TESTS = (("broken kernels have to fail for the right reason", blamed),)
