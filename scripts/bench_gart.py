@@ -32,7 +32,7 @@ COLUMN = {"stock": "stock", "new": "new", "strict": "new"}
 def boot(qemu, side):
     """One boot; what the guest has reported, and how often it flushed."""
     machine, mode, words = SIDES[side]
-    images = machines.image(machine.name, mode)
+    images = machines.image(machine, mode)
     name = f"{NAME}-{side}"
     LOGS.mkdir(parents=True, exist_ok=True)
     trace = LOGS / f"{name}.trace"
