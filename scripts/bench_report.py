@@ -17,6 +17,9 @@ REACH = {
     "windows-64k-from": 0.5, "windows-1m-to": 0.2, "windows-1m-from": 0.2,
     "capable-4k-to": 1.0, "capable-4k-from": 1.0, "capable-64k-to": 1.0,
     "capable-64k-from": 1.0, "capable-1m-to": 1.0, "capable-1m-from": 1.0,
+    "camera-lazy-4k": 0.9, "camera-lazy-64k": 0.9, "camera-lazy-1m": 0.9,
+    "camera-strict-4k": 0.9, "camera-strict-64k": 0.9,
+    "camera-strict-1m": 0.9, "camera-lines": 0.5,
 }
 # Here the new side's own figure counts, whatever stock has.
 REACH_OWN = {"aged-growth": 1.1, "windows-bounced": 0, "capable-bounced": 0,
