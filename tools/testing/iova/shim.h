@@ -326,9 +326,9 @@ void *__xa_erase(struct xarray *xa, unsigned long index);
 bool xa_is_err(const void *entry);
 void xa_destroy(struct xarray *xa);
 
-/* A list is a ring: the head moves to before the entry. */
 #define list_entry_is_head(pos, head, member) (&(pos)->member == (head))
 
+/* A list is a ring: the head moves to before the entry. */
 static inline void list_rotate_to_front(struct list_head *entry,
 					struct list_head *head)
 {

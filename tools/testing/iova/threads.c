@@ -70,10 +70,8 @@ static u64 alloc_one(void)
 		rq.order = rnd_below(10);
 		rq.skew = rnd_below(1UL << rq.order);
 	}
-	if (rnd_below(2) && rq.skew == 0) {
-		rq.size = 1;
+	if (rq.size == 1 && !rq.skew && rnd_below(2))
 		pfn = iova_arenas_alloc_page(as, rq.order, rq.limit);
-	}
 	if (!pfn && !iova_arenas_alloc(as, &rq, &pfn)) {
 		ADD(nr_failed, 1);
 		return 0;
