@@ -18,7 +18,7 @@ import vm_camera
 import vm_machine
 from bench_report import derived
 from bench_windows import COUNTING, COUNTING_WORDS, SIZES
-from common import LINUX, OUT, TOP, Failure, Missing, run, say, step, tail_of
+from common import LINUX, OUT, TOP, Failure, run, say, step, tail_of
 
 NAME = "camera"
 ROUNDS = 7
@@ -108,11 +108,7 @@ def spread(rows):
 
 def measure():
     """Both modes, and the lines of code, as rows of the other works."""
-    try:
-        qemu = emulator.program(vm_camera.BOARD.qemu)
-    except Missing as e:
-        say(f"{NAME}: SKIP, {e}")
-        return []
+    qemu = emulator.program(vm_camera.BOARD.qemu)
     files = images()
     rows = []
     for mode in MODES:

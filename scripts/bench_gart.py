@@ -15,7 +15,7 @@ import vm_gart
 import vm_machine
 from bench_report import derived
 from bench_windows import CARDS, COUNTING, COUNTING_WORDS, SIZES
-from common import LOGS, Failure, Missing, say, step
+from common import LOGS, Failure, say, step
 
 NAME = "gart"
 SIDES = {"stock": (vm_gart.OLD_GART, "one", []),
@@ -73,11 +73,7 @@ def costs(lines, seen, side):
 
 def measure():
     """All sides, as rows like those of the other works."""
-    try:
-        qemu = emulator.program(vm_gart.BOARD.qemu)
-    except Missing as e:
-        say(f"{NAME}: SKIP, {e}")
-        return []
+    qemu = emulator.program(vm_gart.BOARD.qemu)
     rows = []
     for side in SIDES:
         rows += costs(*boot(qemu, side), side)

@@ -15,7 +15,7 @@ import machines
 import vm_power
 from bench_report import derived
 from bench_windows import SIZES
-from common import LOGS, Failure, Missing, say, step
+from common import LOGS, Failure, say, step
 
 NAME = "tces"
 SIDES = {"stock": "", "new": "iommu=iommu_bypass"}
@@ -90,12 +90,8 @@ def costs(text, side):
 
 def measure():
     """Both sides, as rows like those of the other works."""
-    try:
-        qemu = emulator.program("qemu-system-ppc64")
-        images = machines.image(vm_power.POWER9, "bypass")
-    except Missing as e:
-        say(f"{NAME}: SKIP, {e}")
-        return []
+    qemu = emulator.program("qemu-system-ppc64")
+    images = machines.image(vm_power.POWER9, "bypass")
     rows = []
     for side in SIDES:
         rows += costs(boot(qemu, images, side), side)
