@@ -36,6 +36,13 @@ size_t flat_pt_bytes(const struct flat_pt *pt)
 }
 EXPORT_SYMBOL_IF_KUNIT(flat_pt_bytes);
 
+/* Is each bit from @shift up to some other in the mask, and nothing else? */
+static bool is_run_from(u64 mask, unsigned int shift)
+{
+	return mask && __ffs64(mask) == shift &&
+	       is_power_of_2((mask >> shift) + 1);
+}
+
 static bool format_is_sane(const struct flat_pt_format *format)
 {
 	u64 fits = flat_pt_entry_shift(format) == 2 ? U32_MAX : U64_MAX;
@@ -52,8 +59,8 @@ static bool format_is_sane(const struct flat_pt_format *format)
 		return false;
 	/* All bits from that of a page up to some other, and each comes back */
 	if (flat_pt_decode_phys(format, phys) != mask ||
-	    __ffs64(mask | BIT_ULL(63)) != format->page_shift ||
-	    !is_power_of_2((mask >> format->page_shift) + 1))
+	    !is_run_from(mask, format->page_shift) ||
+	    !is_run_from(format->phys[0].mask, format->page_shift))
 		return false;
 	return !((flags | phys) & ~fits) && !(flags & phys) &&
 	       format->present && !(format->present & ~flags);

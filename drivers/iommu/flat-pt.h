@@ -41,8 +41,8 @@ struct flat_pt_field {
 
 /**
  * struct flat_pt_format - what an entry looks like
- * @phys: where the physical address is; a page whose address has other bits
- *	cannot be mapped
+ * @phys: where the physical address is, from the bit of a page up; one whose
+ *	address has other bits cannot be mapped
  * @always: bits of every entry that maps a page
  * @read: bits that let a device read, 0 if the hardware has none
  * @write: bits that let a device write, 0 if the hardware has none
@@ -251,9 +251,11 @@ static __always_inline int
 flat_pt_map_inline(const struct flat_pt *pt, u64 iova, phys_addr_t phys,
 		   size_t count, int prot, size_t *mapped)
 {
-	u64 bits = flat_pt_encode_prot(pt->format, prot);
-	u64 top = flat_pt_phys_mask(pt->format);
-	unsigned int shift = pt->format->page_shift;
+	const struct flat_pt_format *format = pt->format;
+	u64 bits = flat_pt_encode_prot(format, prot);
+	u64 top = flat_pt_phys_mask(format);
+	unsigned int shift = format->page_shift;
+	u64 step = flat_pt_encode_phys(format, BIT_ULL(shift)), entry;
 	unsigned long i, room, done;
 	int ret = 0;
 
@@ -264,14 +266,18 @@ flat_pt_map_inline(const struct flat_pt *pt, u64 iova, phys_addr_t phys,
 	if (phys > top || (u64)(count - 1) << shift > top - phys)
 		return -ERANGE;
 
-	for (done = 0; done < count; done++, phys += BIT_ULL(shift)) {
+	entry = flat_pt_encode_phys(format, phys) | bits;
+	for (done = 0; done < count; done++) {
 		if (flat_pt_entry_maps(pt, flat_pt_entry_load(pt, i + done))) {
 			ret = -EADDRINUSE;
 			break;
 		}
-		flat_pt_entry_store(pt, i + done,
-				    flat_pt_encode_phys(pt->format, phys) |
-				    bits);
+		flat_pt_entry_store(pt, i + done, entry);
+		entry += step;
+		phys += BIT_ULL(shift);
+		/* Nothing is left in the first field: on with the second. */
+		if (!(phys & format->phys[0].mask))
+			entry = flat_pt_encode_phys(format, phys) | bits;
 	}
 	flat_pt_publish(pt, i, done);
 	*mapped += (size_t)done << shift;

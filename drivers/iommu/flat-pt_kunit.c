@@ -193,17 +193,23 @@ static int random_prot(struct world *w)
 	return 1 + prandom_u32_state(&w->rnd) % 3;
 }
 
-/* A page that the format can name, one in eight times beyond what it can */
+/*
+ * A page that the format can name, sometimes the last ones that it can, or that
+ * the first field can, or beyond
+ */
 static u64 random_phys(struct world *w)
 {
 	unsigned int shift = w->pt.format->page_shift;
-	u64 mask = w->pt.format->phys[0].mask | w->pt.format->phys[1].mask;
+	u64 low = w->pt.format->phys[0].mask;
+	u64 mask = low | w->pt.format->phys[1].mask;
 	u64 phys = (u64)prandom_u32_state(&w->rnd) << 32 |
 		   prandom_u32_state(&w->rnd);
 
 	phys &= mask;
 	if (prandom_u32_state(&w->rnd) % 8 == 0)
 		phys = mask - ((phys >> shift) % 8 << shift);
+	if (prandom_u32_state(&w->rnd) % 8 == 0)
+		phys = (phys & ~low) | (low - ((phys >> shift) % 8 << shift));
 	if (prandom_u32_state(&w->rnd) % 16 == 0)
 		phys |= mask + BIT_ULL(shift);
 	return phys ?: BIT_ULL(shift);
@@ -366,6 +372,9 @@ static void flat_pt_check_refuses_nonsense(struct kunit *test)
 	f.phys[1].mask = GENMASK_ULL(40, 33);
 	expect_bad(test, "hole in the address", &f, 0);
 	f = gart_like;
+	swap(f.phys[0], f.phys[1]);
+	expect_bad(test, "fields in the other order", &f, 0);
+	f = gart_like;
 	f.always |= BIT(12);
 	expect_bad(test, "flags in the address", &f, 0);
 	f = tce_like;
@@ -437,25 +446,32 @@ struct asked {
 	struct iommu_domain domain;
 	size_t pgsize;
 	size_t count;
+	/* The end of what was asked for last */
+	u64 end;
+	/* It does no more pages in one call. */
+	size_t most;
 	unsigned int calls;
-	bool nothing;
 };
 
-static void note_call(struct iommu_domain *domain, size_t pgsize, size_t count)
+static size_t note_call(struct iommu_domain *domain, u64 iova, size_t pgsize,
+			size_t count)
 {
 	struct asked *asked = container_of(domain, struct asked, domain);
 
-	asked->pgsize = pgsize;
-	asked->count = count;
-	asked->calls++;
+	if (!asked->calls++) {
+		asked->pgsize = pgsize;
+		asked->count = count;
+	}
+	count = min(count, asked->most);
+	asked->end = iova + count * pgsize;
+	return count * pgsize;
 }
 
 static int note_map(struct iommu_domain *domain, unsigned long iova,
 		    phys_addr_t phys, size_t pgsize, size_t pgcount, int prot,
 		    gfp_t gfp, size_t *mapped)
 {
-	note_call(domain, pgsize, pgcount);
-	*mapped += pgsize * pgcount;
+	*mapped += note_call(domain, iova, pgsize, pgcount);
 	return 0;
 }
 
@@ -463,9 +479,7 @@ static size_t note_unmap(struct iommu_domain *domain, unsigned long iova,
 			 size_t pgsize, size_t pgcount,
 			 struct iommu_iotlb_gather *gather)
 {
-	note_call(domain, pgsize, pgcount);
-	return container_of(domain, struct asked, domain)->nothing ?
-	       0 : pgsize * pgcount;
+	return note_call(domain, iova, pgsize, pgcount);
 }
 
 /* iommu.debug_pagealloc= looks up what is unmapped. */
@@ -518,6 +532,7 @@ static void core_asks_for_pages_that_fit(struct kunit *test)
 			.pgsize_bitmap = SZ_4K | SZ_64K | SZ_2M,
 			.ops = &note_ops,
 		},
+		.most = SIZE_MAX,
 	};
 
 	expect_asked(test, &asked, SZ_4K, SZ_4K, SZ_4K, SZ_4K, 1);
@@ -536,6 +551,35 @@ static void core_asks_for_pages_that_fit(struct kunit *test)
 	expect_asked(test, &asked, SZ_64K, SZ_64K, SZ_128K, SZ_64K, 2);
 	expect_asked(test, &asked, SZ_4K, SZ_4K, SZ_64K, 0, 0);
 	expect_asked(test, &asked, SZ_64K, SZ_64K, SZ_4K, 0, 0);
+	expect_asked(test, &asked, SZ_64K, SZ_64K, SZ_64K + SZ_4K, 0, 0);
+}
+
+/* As those do whose table has a page for each part of the addresses */
+static void core_goes_on_where_a_driver_ends(struct kunit *test)
+{
+	struct asked asked = {
+		.domain = {
+			.type = __IOMMU_DOMAIN_PAGING,
+			.pgsize_bitmap = SZ_4K,
+			.ops = &note_ops,
+		},
+		.most = 3,
+	};
+
+	KUNIT_EXPECT_EQ(test, 0, iommu_map(&asked.domain, SZ_64K, NOWHERE,
+					   SZ_32K, IOMMU_READ, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, asked.calls, 3);
+	KUNIT_EXPECT_EQ(test, asked.end, SZ_64K + SZ_32K);
+	asked.calls = 0;
+	KUNIT_EXPECT_EQ(test, SZ_32K, iommu_unmap(&asked.domain, SZ_64K,
+						  SZ_32K));
+	KUNIT_EXPECT_EQ(test, asked.calls, 3);
+	KUNIT_EXPECT_EQ(test, asked.count, 8);
+	KUNIT_EXPECT_EQ(test, asked.end, SZ_64K + SZ_32K);
+	asked.most = 0;
+	asked.calls = 0;
+	KUNIT_EXPECT_EQ(test, 0, iommu_unmap(&asked.domain, SZ_64K, SZ_32K));
+	KUNIT_EXPECT_EQ(test, asked.calls, 1);
 }
 
 /* A driver that does not say what is to be flushed has it flushed. */
@@ -547,7 +591,6 @@ static void core_gathers_what_it_unmaps(struct kunit *test)
 			.pgsize_bitmap = SZ_4K,
 			.ops = &note_ops,
 		},
-		.nothing = true,
 	};
 	struct iommu_iotlb_gather gather;
 
@@ -555,7 +598,7 @@ static void core_gathers_what_it_unmaps(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, iommu_unmap_fast(&asked.domain, SZ_8K, SZ_4K,
 						  &gather));
 	KUNIT_EXPECT_EQ(test, ULONG_MAX, gather.start);
-	asked.nothing = false;
+	asked.most = SIZE_MAX;
 	KUNIT_EXPECT_EQ(test, SZ_4K, iommu_unmap_fast(&asked.domain, SZ_8K,
 						      SZ_4K, &gather));
 	KUNIT_EXPECT_EQ(test, SZ_8K, gather.start);
@@ -571,6 +614,7 @@ static struct kunit_case flat_pt_cases[] = {
 	KUNIT_CASE(flat_pt_maps_one_way_only),
 	KUNIT_CASE(flat_pt_domain_gathers_what_it_unmaps),
 	KUNIT_CASE(core_asks_for_pages_that_fit),
+	KUNIT_CASE(core_goes_on_where_a_driver_ends),
 	KUNIT_CASE(core_gathers_what_it_unmaps),
 	{}
 };

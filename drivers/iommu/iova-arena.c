@@ -381,8 +381,8 @@ static bool arena_may_fit(struct iova_arena *a, const struct iova_request *rq)
 }
 
 /*
- * At the first place from the cursor on, within a word: most of the time there is
- * room. Returns the first page, or 0.
+ * At the first place from the cursor on, where there is room most of the time.
+ * Returns the first page, or 0.
  */
 static __always_inline unsigned long
 arena_alloc_next(struct iova_arenas *as, struct iova_arena *a,
@@ -392,17 +392,21 @@ arena_alloc_next(struct iova_arenas *as, struct iova_arena *a,
 	unsigned int bit = a->cursor;
 
 	bit += (skew - bit) & ((1U << order) - 1);
-	if (bit % BITS_PER_LONG + size > BITS_PER_LONG || bit >= as->pages)
+	if (bit + size > as->pages)
 		return 0;
 	if (size == 1) {
 		if (__test_and_set_bit(bit, busy))
 			return 0;
-	} else {
+	} else if (bit % BITS_PER_LONG + size <= BITS_PER_LONG) {
 		busy += bit / BITS_PER_LONG;
 		mask = GENMASK(size - 1, 0) << bit % BITS_PER_LONG;
 		if (*busy & mask)
 			return 0;
 		*busy |= mask;
+	} else {
+		if (find_next_bit(busy, bit + size, bit) < bit + size)
+			return 0;
+		bitmap_set(busy, bit, size);
 	}
 	arena_take(a, bit, size, &pfn);
 	return pfn;

@@ -330,22 +330,6 @@ size_t gart_lines(const struct gart_hw *hw)
 }
 EXPORT_SYMBOL_IF_KUNIT(gart_lines);
 
-/* Bits of a line for pages from @first up to, not including, @end */
-static u64 gart_line_bits(unsigned long line, unsigned long first,
-			  unsigned long end)
-{
-	unsigned long base = line << GART_LINE_SHIFT;
-	u64 bits = 0;
-
-	if (first < base && end >= base)
-		bits = GART_LINE_BEHIND;
-	first = max(first, base);
-	end = min(end, base + GART_LINE_ENTRIES);
-	if (first < end)
-		bits |= GENMASK_ULL(end - 1 - base, first - base);
-	return bits;
-}
-
 /*
  * Behind the last line to look at: that of the page behind a mapping, of which no
  * entry was written
@@ -353,6 +337,22 @@ static u64 gart_line_bits(unsigned long line, unsigned long first,
 static unsigned long gart_lines_end(struct gart_hw *hw, unsigned long end)
 {
 	return min(end / GART_LINE_ENTRIES + 1, gart_lines(hw));
+}
+
+/* Bits of the first line of a mapping that goes on in the next one */
+static u64 gart_first_bits(unsigned long first)
+{
+	return GART_LINE_USED & (GART_LINE_USED << first % GART_LINE_ENTRIES);
+}
+
+/* Bits of a later one, with the pages before @end */
+static u64 gart_next_bits(unsigned long line, unsigned long end)
+{
+	unsigned long pages = end - line * GART_LINE_ENTRIES;
+
+	if (pages >= GART_LINE_ENTRIES)
+		return GART_LINE_BEHIND | GART_LINE_USED;
+	return GART_LINE_BEHIND | (BIT_ULL(pages) - 1);
 }
 
 /**
@@ -368,11 +368,11 @@ static unsigned long gart_lines_end(struct gart_hw *hw, unsigned long end)
 int gart_use_lines(struct gart_hw *hw, unsigned long first, size_t count)
 {
 	unsigned long line = first / GART_LINE_ENTRIES, end = first + count;
+	unsigned long stop = gart_lines_end(hw, end);
+	u64 bits = gart_first_bits(first);
 	bool flush = hw->always;
 
-	for (; line < gart_lines_end(hw, end); line++) {
-		u64 bits = gart_line_bits(line, first, end);
-
+	for (; line < stop; line++, bits = gart_next_bits(line, end)) {
 		/* Nobody uses the page behind them now. */
 		if (gart_use_line(hw, line, bits) && bits & GART_LINE_USED)
 			flush = true;
@@ -394,9 +394,10 @@ void gart_leave_lines(struct gart_hw *hw, unsigned long first, size_t count,
 		      u64 asked)
 {
 	unsigned long line = first / GART_LINE_ENTRIES, end = first + count;
+	unsigned long stop = gart_lines_end(hw, end);
+	u64 bits = gart_first_bits(first);
 
-	for (; line < gart_lines_end(hw, end); line++)
-		gart_leave_line(hw, line, gart_line_bits(line, first, end),
-				asked);
+	for (; line < stop; line++, bits = gart_next_bits(line, end))
+		gart_leave_line(hw, line, bits, asked);
 }
 EXPORT_SYMBOL_IF_KUNIT(gart_leave_lines);
