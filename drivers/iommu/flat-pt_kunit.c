@@ -437,18 +437,17 @@ static void flat_pt_domain_gathers_what_it_unmaps(struct kunit *test)
 /**
  * struct asked - a domain that notes what the core asks of it
  * @domain: what the core knows
- * @pgsize: of the last call
- * @count: of the last call
+ * @pgsize: of the first call
+ * @count: of the first call
+ * @end: of the pages that were done in the last call
+ * @most: pages that are done in one call
  * @calls: how many there were
- * @nothing: nothing is mapped
  */
 struct asked {
 	struct iommu_domain domain;
 	size_t pgsize;
 	size_t count;
-	/* The end of what was asked for last */
 	u64 end;
-	/* It does no more pages in one call. */
 	size_t most;
 	unsigned int calls;
 };

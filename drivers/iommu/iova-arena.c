@@ -117,6 +117,9 @@ enum iova_class {
  * @allocs: allocations, for the trimmer
  * @seen_allocs: how many there were when it last came by
  * @longest: for each order, no run of free pages that begins aligned is longer
+ * @apart_skew: at which skew, with @apart_order, a search was in vain
+ * @apart_order: with which order
+ * @apart_size: for how many pages; 0 if there is room again, or was always
  * @range: its place in the tree
  * @map: bitmaps: freed, busy, waiting
  *
@@ -135,6 +138,9 @@ struct iova_arena {
 	unsigned int allocs;
 	unsigned int seen_allocs;
 	unsigned int longest[IOVA_TREE_ORDERS];
+	unsigned long apart_skew;
+	unsigned int apart_order;
+	unsigned int apart_size;
 	struct iova_range range;
 	unsigned long map[] ____cacheline_aligned_in_smp;
 };
@@ -375,9 +381,18 @@ static unsigned int request_order(const struct iova_request *rq)
 	return rq->skew ? __ffs(rq->skew) : rq->order;
 }
 
+/* Has a search for the like of it, apart from others, been in vain before? */
+static bool arena_is_known_full(struct iova_arena *a,
+				const struct iova_request *rq)
+{
+	return a->apart_size && rq->size >= a->apart_size &&
+	       rq->order == a->apart_order && rq->skew == a->apart_skew;
+}
+
 static bool arena_may_fit(struct iova_arena *a, const struct iova_request *rq)
 {
-	return a->longest[request_order(rq)] >= rq->size;
+	return a->longest[request_order(rq)] >= rq->size &&
+	       !arena_is_known_full(a, rq);
 }
 
 /*
@@ -421,10 +436,14 @@ static void arena_full(struct iova_arenas *as, struct iova_arena *a,
 	unsigned int order = rq->order;
 
 	/* Mostly with none as well, which is known without a look at it. */
-	if (order && find_run(arena_busy(as, a), bits, 0, &any) >= bits)
+	if (order && find_run(arena_busy(as, a), bits, 0, &any) >= bits) {
 		order = 0;
-	else if (rq->skew)
+	} else if (rq->skew) {
+		a->apart_order = rq->order;
+		a->apart_skew = rq->skew;
+		a->apart_size = rq->size;
 		return;
+	}
 	for (; order <= as->order; order++)
 		a->longest[order] = min(a->longest[order], rq->size - 1);
 	arena_note_room(as, a);
@@ -436,6 +455,7 @@ static void arena_add_run(struct iova_arenas *as, struct iova_arena *a,
 {
 	unsigned int order, free = as->pages - a->used;
 
+	a->apart_size = 0;
 	for (order = 0; order <= as->order; order++)
 		a->longest[order] = min(max(a->longest[order], run), free);
 	arena_note_room(as, a);
