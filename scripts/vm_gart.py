@@ -16,6 +16,8 @@ FIRST_SLOT = 8
 LOW = "-machine", "max-ram-below-4g=1G"
 APERTURE = 1 << 30
 TIGHT = 2 << 20
+# All cards share one space: others may be given what a card had.
+ALONE = "rig.skip=stale-address"
 # Less does not suffice for what all drivers map at their start.
 FULL = 16 << 20
 # It cannot reach this one, but bounce buffers, unless its mask becomes
@@ -26,7 +28,7 @@ BOUNCING = ("edu30.mask-change", "edu30.masks-differ")
 BEYOND = tuple(f"edu30.{test}" for test in (
     "streaming-below-mask", "streaming-above-mask", "streaming-above-4g",
     "scatterlist", "coherent", "sync-reuse", "alloc-pages",
-    "alloc-noncontiguous", "random", "stale-address", "masks-differ",
+    "alloc-noncontiguous", "random", "quiet.stale-address", "masks-differ",
     "mask-change"))
 STATS = tuple((device, "stats") for device in (
     NVME[1], "8086:2922", "8086:10d3", "8086:100e", EDU))
@@ -86,35 +88,35 @@ def gart(words, what, *nodes, flushes=(20, 3000), **more):
     strict = "iommu.strict=1" in words
     if strict:
         flushes = (1000, math.inf)
-    return Mode(f"{words} rig.mib=8", what, "DMA" if strict else "DMA-FQ",
+    return Mode(f"{words} {ALONE} rig.mib=8", what,
+                "DMA" if strict else "DMA-FQ",
                 iommu="", layers=STATS, qemu=northbridges(*nodes),
                 events={"flush": tuple(n * len(nodes) for n in flushes)},
                 says=(rf"gart: aperture \[mem \S+\], {len(nodes)} node\(s\)",
                       *more.pop("says", ())), **more)
 
 
-def next_kernel(words, what, **more):
+def next_kernel(words, what, node=aperture(5, ",prefetch=on"), **more):
     """A mode in which another kernel follows, which finds the GART in use."""
-    return Mode(f"iommu.strict=0 {words} rig.mib=8", what, "DMA-FQ", iommu="",
-                layers=STATS, next=("kernel", "initrd"),
-                qemu=northbridges(*2 * (aperture(5, ",prefetch=on"),)),
-                **more)
+    return Mode(f"iommu.strict=0 {words} {ALONE} rig.mib=8", what, "DMA-FQ",
+                iommu="", layers=STATS, next=("kernel", "initrd"),
+                qemu=northbridges(node, node), **more)
 
 
-def crash(words, what, **more):
+def crash(words, what, mib=1024, ran=(), **more):
     """A mode in which devices are at work when their kernel dies."""
     return next_kernel(f"{words} crashkernel=256M rig.plan=crash", what,
                        says=(r"gart: going on with the table at \S+, \d+ of "
-                             r"1024 MB are left alone",),
+                             rf"{mib} MB are left alone",),
                        known_log=(r"Kernel panic - not syncing: sysrq trigg",
                                   r"Call Trace:"),
-                       **more | {"ran": ("crash.translated", "crash.load",
-                                         "nvme.kept", "ahci.kept")})
+                       ran=("crash.translated", "crash.load", "nvme.kept",
+                            "ahci.kept", *ran), **more)
 
 
 # Not to be left out where a card of 32 bits is translated
 TRANSLATED = ("edu32.streaming-above-mask", "edu32.streaming-above-4g",
-              "edu32.stale-address", "edu32.in-flight")
+              "edu32.quiet.stale-address", "edu32.in-flight")
 OFTEN = (20, math.inf)
 FIXED = {"bounce": "no", "bounced": BOUNCED, "known": BOUNCING,
          "aperture": (APERTURE, 2 * APERTURE - 1), "ran": TRANSLATED}
@@ -127,7 +129,8 @@ GART = machine("gart", BOARD, CARDS, {
                    **FIXED),
     "stolen": gart("iommu.strict=0", "the firmware sets up nothing",
                    ",prefetch=on", says=(STOLEN,), aperture=(),
-                   known=BOUNCING, ran=TRANSLATED),
+                   known=BOUNCING, flushes=OFTEN,
+                   ran=("aperture.not-in-kcore", *TRANSLATED)),
     "small": gart("iommu.strict=0", "the firmware's aperture is too small",
                   aperture(0, ",prefetch=on"), aperture=(),
                   says=(r"AGP: Node 0: aperture .* \(32MB\)", STOLEN),
@@ -144,7 +147,7 @@ GART = machine("gart", BOARD, CARDS, {
                   **FIXED | {"known": BEYOND}),
     # A card that asks for too much is told so, others come again.
     "full": gart(f"iommu.strict=0 iommu={FULL} iommu=force iommu=panic "
-                 "swiotlb=noforce rig.skip=stale-address rig.full=edu32",
+                 "swiotlb=noforce rig.full=edu32",
                  "all share a window that is soon full, nothing is bounced",
                  aperture(5, ",prefetch=on"), bounce="no", flushes=OFTEN,
                  known=BEYOND,
@@ -155,7 +158,11 @@ GART = machine("gart", BOARD, CARDS, {
                  aperture=(APERTURE, 2 * APERTURE - 1,
                            2 * APERTURE - FULL)),
     "crash": crash("iommu=force", "the kernel after a crash, translated",
-                   **FIXED | {"known": BEYOND, "bounced": ()}),
+                   bounce="no", known=BEYOND,
+                   aperture=(APERTURE, 2 * APERTURE - 1)),
+    "crash-stolen": crash("iommu=force", "after a crash, with an aperture "
+                          "over memory", 64, ("aperture.not-in-vmcore",),
+                          node=",prefetch=on", aperture=(), known=BEYOND),
     "1cpu": gart("iommu.strict=1 nr_cpus=1", "a node without a processor",
                  *2 * (aperture(5, ",prefetch=on"),), **FIXED),
     "kexec": next_kernel(
@@ -199,7 +206,8 @@ GART = machine("gart", BOARD, CARDS, {
                iommu="", layers=STATS, memory="1G", bounce="no",
                qemu=northbridges(aperture(5, ",prefetch=on"))),
     "debug": gart("iommu.strict=0", "debug kernel, two nodes",
-                  *2 * (aperture(5, ",prefetch=on"),), slow=True, **FIXED),
+                  *2 * (aperture(5, ",prefetch=on"),), slow=True,
+                  flushes=OFTEN, **FIXED),
 })
 
 # The base's driver, whose cards have to reach the aperture.
@@ -207,7 +215,7 @@ GART = machine("gart", BOARD, CARDS, {
 
 def base(what, *nodes, **more):
     """A mode with these northbridges."""
-    return Mode("rig.mib=8", what, None, iommu="", layers=STATS,
+    return Mode(f"{ALONE} rig.mib=8", what, None, iommu="", layers=STATS,
                 qemu=northbridges(*nodes),
                 events={"flush": (1000 * len(nodes), math.inf)}, **more)
 
