@@ -132,7 +132,7 @@ GART = machine("gart", BOARD, CARDS, {
                    known=BOUNCING, flushes=OFTEN,
                    ran=("aperture.not-in-kcore", *TRANSLATED)),
     "small": gart("iommu.strict=0", "the firmware's aperture is too small",
-                  aperture(0, ",prefetch=on"), aperture=(),
+                  aperture(0, ",prefetch=on"), aperture=(), flushes=OFTEN,
                   says=(r"AGP: Node 0: aperture .* \(32MB\)", STOLEN),
                   known=BOUNCING),
     # What finds no room is bounced, and nothing is lost.
