@@ -226,5 +226,6 @@ OLD_GART = machine(
      "two": base("the base's driver, two nodes",
                  *2 * (aperture(5, ",prefetch=on,inv-reads=3"),)),
      "stolen": base("the base's driver, the firmware sets up nothing",
-                    ",prefetch=on", says=(STOLEN,))})
+                    ",prefetch=on", says=(STOLEN,),
+                    known=("edu32.in-flight",))})
 ALL = GART, OLD_GART
