@@ -14,6 +14,8 @@ CONFIGS = TOP / "configs"
 CROSS = {"powerpc": "powerpc64le-linux-gnu-"}
 # Configurations that are not for x86.
 FOREIGN = {"power": "powerpc"}
+# What is done to modules when they are installed
+INSTALLED = {"CONFIG_MODULE_SIG", "CONFIG_MODULE_COMPRESS"}
 TARGETS = {"um": ("linux",), "powerpc": ("vmlinux", "modules"),
            "x86_64": ("bzImage", "modules")}
 # Fixed, so that the same source gives the same kernel on every machine.
@@ -163,10 +165,22 @@ class Build:
         with step(f"kernel {self.name}"):
             code, log = logged(self.name, *self.command(*targets),
                                env=environment())
+        if not code and "modules" in targets:
+            code, log = self.install_modules()
         if code:
             raise Failure(f"the kernel does not build, see {log}\n"
                           + tail_of(log))
         store(record, state)
+
+    def install_modules(self):
+        """Modules as distributions have them: that signs and compresses."""
+        where = self.dir / "installed"
+        shutil.rmtree(where, ignore_errors=True)
+        if not INSTALLED & self.wanted.keys():
+            return 0, None
+        return logged(f"{self.name}-modules", *self.command(
+            f"INSTALL_MOD_PATH={where}", "DEPMOD=true", "modules_install"),
+            env=environment())
 
     def object(self, *objects, options=(), name=None, again=False):
         """Build single objects; returns the exit code and the log."""
