@@ -494,6 +494,18 @@ static const struct iommu_domain_ops note_ops = {
 	.iova_to_phys = note_iova_to_phys,
 };
 
+static struct asked asked_of(unsigned long pgsizes, size_t most)
+{
+	return (struct asked){
+		.domain = {
+			.type = __IOMMU_DOMAIN_PAGING,
+			.pgsize_bitmap = pgsizes,
+			.ops = &note_ops,
+		},
+		.most = most,
+	};
+}
+
 /* No memory is here: nobody may believe that a page of it is mapped. */
 #define NOWHERE		BIT_ULL(45)
 
@@ -525,14 +537,7 @@ static void expect_asked(struct kunit *test, struct asked *asked, u64 iova,
 /* One page of the smallest size has a way of its own through the core. */
 static void core_asks_for_pages_that_fit(struct kunit *test)
 {
-	struct asked asked = {
-		.domain = {
-			.type = __IOMMU_DOMAIN_PAGING,
-			.pgsize_bitmap = SZ_4K | SZ_64K | SZ_2M,
-			.ops = &note_ops,
-		},
-		.most = SIZE_MAX,
-	};
+	struct asked asked = asked_of(SZ_4K | SZ_64K | SZ_2M, SIZE_MAX);
 
 	expect_asked(test, &asked, SZ_4K, SZ_4K, SZ_4K, SZ_4K, 1);
 	expect_asked(test, &asked, SZ_4K, SZ_64K, SZ_4K, SZ_4K, 1);
@@ -556,14 +561,7 @@ static void core_asks_for_pages_that_fit(struct kunit *test)
 /* As those do whose table has a page for each part of the addresses */
 static void core_goes_on_where_a_driver_ends(struct kunit *test)
 {
-	struct asked asked = {
-		.domain = {
-			.type = __IOMMU_DOMAIN_PAGING,
-			.pgsize_bitmap = SZ_4K,
-			.ops = &note_ops,
-		},
-		.most = 3,
-	};
+	struct asked asked = asked_of(SZ_4K, 3);
 
 	KUNIT_EXPECT_EQ(test, 0, iommu_map(&asked.domain, SZ_64K, NOWHERE,
 					   SZ_32K, IOMMU_READ, GFP_KERNEL));
@@ -584,13 +582,7 @@ static void core_goes_on_where_a_driver_ends(struct kunit *test)
 /* A driver that does not say what is to be flushed has it flushed. */
 static void core_gathers_what_it_unmaps(struct kunit *test)
 {
-	struct asked asked = {
-		.domain = {
-			.type = __IOMMU_DOMAIN_PAGING,
-			.pgsize_bitmap = SZ_4K,
-			.ops = &note_ops,
-		},
-	};
+	struct asked asked = asked_of(SZ_4K, 0);
 	struct iommu_iotlb_gather gather;
 
 	iommu_iotlb_gather_init(&gather);
