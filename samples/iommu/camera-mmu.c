@@ -70,17 +70,9 @@ static void table_free(struct camera *cam, struct camera_table *table)
 	free_page((unsigned long)table->entries);
 }
 
-/* Entries that follow each other: pages that do so, or none */
-static void table_write(struct camera *cam, struct camera_table *table,
-			unsigned int index, unsigned int count, u32 entry)
+static void entries_sync(struct camera *cam, struct camera_table *table,
+			 unsigned int index, unsigned int count)
 {
-	unsigned int i;
-
-	for (i = index; i < index + count; i++) {
-		WRITE_ONCE(table->entries[i], cpu_to_le32(entry));
-		if (entry)
-			entry += CAM_PTE(SZ_4K);
-	}
 	dma_sync_single_for_device(cam->dev, table->dma + index * 4, count * 4,
 				   DMA_TO_DEVICE);
 }
@@ -110,36 +102,59 @@ static struct camera_table *table_make(struct camera_domain *d,
 		table->dma = fresh.dma;
 		/* Pairs with table_of() */
 		smp_store_release(&table->entries, fresh.entries);
-		table_write(d->camera, &d->top, iova / SZ_4M, 1,
-			    CAM_PTE(fresh.dma) | CAM_PTE_VALID);
+		d->top.entries[iova / SZ_4M] =
+			cpu_to_le32(CAM_PTE(fresh.dma) | CAM_PTE_VALID);
+		entries_sync(d->camera, &d->top, iova / SZ_4M, 1);
 		return table;
 	}
 	table_free(d->camera, &fresh);
 	return table;
 }
 
+static unsigned int index_of(unsigned long iova)
+{
+	return iova / SZ_4K % TABLE_ENTRIES;
+}
+
+/* How many of the pages are in the table of the first; the core goes on. */
+static unsigned int pages_in_table(unsigned long iova, size_t pages)
+{
+	return min(pages, TABLE_ENTRIES - index_of(iova));
+}
+
 static int camera_map_pages(struct iommu_domain *domain, unsigned long iova,
 			    phys_addr_t paddr, size_t pgsize, size_t pgcount,
 			    int prot, gfp_t gfp, size_t *mapped)
 {
-	struct camera_domain *d = to_camera_domain(domain);
 	u32 flags = CAM_PTE_VALID | (prot & IOMMU_WRITE ? CAM_PTE_WRITE : 0);
+	unsigned int i, count = pages_in_table(iova, pgcount);
+	u32 entry = CAM_PTE(paddr) | flags;
 	struct camera_table *table;
-	unsigned int index, count;
 
 	/* Entries have room for 40 bits. */
-	if (((u64)paddr + pgcount * SZ_4K - 1) >> 40)
+	if (((u64)paddr + count * SZ_4K - 1) >> 40)
 		return -ERANGE;
-	for (; pgcount; pgcount -= count, iova += count * SZ_4K) {
-		index = iova / SZ_4K % TABLE_ENTRIES;
-		count = min(pgcount, TABLE_ENTRIES - index);
-		table = table_make(d, iova, gfp);
-		if (!table)
-			return -ENOMEM;
-		table_write(d->camera, table, index, count,
-			    CAM_PTE(paddr) | flags);
-		paddr += count * SZ_4K;
-		*mapped += count * SZ_4K;
+	table = table_make(to_camera_domain(domain), iova, gfp);
+	if (!table)
+		return -ENOMEM;
+	for (i = 0; i < count; i++, entry += CAM_PTE(SZ_4K))
+		WRITE_ONCE(table->entries[index_of(iova) + i],
+			   cpu_to_le32(entry));
+	*mapped += count * SZ_4K;
+	return 0;
+}
+
+/* Once for each mapping, of however many pieces it was made */
+static int camera_iotlb_sync_map(struct iommu_domain *domain,
+				 unsigned long iova, size_t size)
+{
+	struct camera_domain *d = to_camera_domain(domain);
+	unsigned int count;
+
+	for (; size; size -= count * SZ_4K, iova += count * SZ_4K) {
+		count = pages_in_table(iova, size / SZ_4K);
+		entries_sync(d->camera, table_of(d, iova), index_of(iova),
+			     count);
 	}
 	return 0;
 }
@@ -149,20 +164,17 @@ static size_t camera_unmap_pages(struct iommu_domain *domain,
 				 size_t pgcount,
 				 struct iommu_iotlb_gather *gather)
 {
+	unsigned int i, count = pages_in_table(iova, pgcount);
 	struct camera_domain *d = to_camera_domain(domain);
-	size_t size = pgcount * SZ_4K;
-	struct camera_table *table;
-	unsigned int index, count;
+	struct camera_table *table = table_of(d, iova);
 
-	iommu_iotlb_gather_add_page(domain, gather, iova, size);
-	for (; pgcount; pgcount -= count, iova += count * SZ_4K) {
-		index = iova / SZ_4K % TABLE_ENTRIES;
-		count = min(pgcount, TABLE_ENTRIES - index);
-		table = table_of(d, iova);
-		if (table)
-			table_write(d->camera, table, index, count, 0);
-	}
-	return size;
+	if (!table)
+		return 0;
+	for (i = 0; i < count; i++)
+		WRITE_ONCE(table->entries[index_of(iova) + i], 0);
+	entries_sync(d->camera, table, index_of(iova), count);
+	iommu_iotlb_gather_add_page(domain, gather, iova, count * SZ_4K);
+	return count * SZ_4K;
 }
 
 static phys_addr_t camera_iova_to_phys(struct iommu_domain *domain,
@@ -177,8 +189,7 @@ static phys_addr_t camera_iova_to_phys(struct iommu_domain *domain,
 	table = table_of(to_camera_domain(domain), iova);
 	if (!table)
 		return 0;
-	entry = le32_to_cpu(READ_ONCE(table->entries[iova / SZ_4K %
-						     TABLE_ENTRIES]));
+	entry = le32_to_cpu(READ_ONCE(table->entries[index_of(iova)]));
 	return entry ? CAM_PTE_ADDR(entry) | iova % SZ_4K : 0;
 }
 
@@ -254,6 +265,7 @@ static const struct dma_mmu_ops camera_mmu_ops = {
 	.block = camera_block,
 	.domain_ops = &(const struct iommu_domain_ops) {
 		.map_pages = camera_map_pages,
+		.iotlb_sync_map = camera_iotlb_sync_map,
 		.unmap_pages = camera_unmap_pages,
 		.iova_to_phys = camera_iova_to_phys,
 		.iotlb_sync = camera_iotlb_sync,
