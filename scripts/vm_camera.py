@@ -9,7 +9,7 @@ from vm_machine import PC, Machine, Mode, option
 BOARD = dataclasses.replace(PC, built=True, emulated=True)
 ID = "1234:11ca"
 ROLES = ("camera0", "camera1")
-RELOADS = 100
+RELOADS = 200
 REQUIRED = (
     *(f"{role}.frames-{size}" for role in ROLES
       for size in ("4k", "16k", "64k", "1m")),
