@@ -5,7 +5,7 @@ export MACHINE MODE T ACCEL LINUX_SRC JOBS O P SIGNOFF TRAILERS ARCH
 export ROUNDS WORK SEED LINUX_SRC_B MINUTES
 
 .PHONY: run test test-slow help clean distclean tree series bisect-check refresh \
-	qemu bench bench-dispatch fuzz
+	qemu bench bench-dispatch soak fuzz
 .NOTPARALLEL:
 
 run:
@@ -37,6 +37,9 @@ bench: tree
 bench-dispatch: tree
 	@scripts/bench-dispatch
 
+soak: tree
+	@scripts/soak
+
 fuzz: tree
 	@scripts/fuzz
 
@@ -64,6 +67,8 @@ help:
 	@echo 'make bisect-check    build the kernel after every patch'
 	@echo 'make bench           measure DMA mappings, stock and new, in one kernel'
 	@echo 'make bench-dispatch  count the instructions of the mapping fast path'
+	@echo 'make soak            keep machines busy for MINUTES each (default 10), while'
+	@echo '                     devices come and go and allocations fail'
 	@echo 'make fuzz            let a fuzzer work on the IOVA allocator'
 	@echo 'make clean           remove what was built (out/); edits in out/linux stop it'
 	@echo 'make distclean       clean, and remove the cache of downloads'

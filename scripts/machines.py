@@ -40,7 +40,7 @@ def main_mode(name):
 
 def chosen():
     """The machines that MACHINE= names."""
-    known = sorted({m for m, _ in modes()})
+    known = sorted({m for m, _ in modes() if not m.startswith("soak.")})
     name = os.environ.get("MACHINE") or DEFAULT
     if name == "all":
         return known

@@ -8,8 +8,9 @@ import vm_guests
 import vm_power
 import vm_q35
 import vm_small
+import vm_soak
 
 MACHINES = {machine.name: machine
             for machine in (vm_q35.Q35, *vm_small.ALL, vm_guests.GUESTS,
                             *vm_gart.ALL, *vm_calgary.ALL, vm_camera.CAMERA,
-                            *vm_power.ALL)}
+                            *vm_power.ALL, *vm_soak.ALL)}
