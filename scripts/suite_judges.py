@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The base's own tests of what the series changes, as they are.
 
-tests/known-failures and tests/known-skips say what cannot pass under User-mode
-Linux whatever the series does, and why; all else has to.
+tests/known-failures and tests/known-skips say what cannot pass under
+User-mode Linux whatever the series does, and why; all else has to. The same
+holds for the base alone, which is a suite of its own.
 """
 
 import shutil
@@ -13,6 +14,7 @@ import time
 import kernel
 import results
 import suite_tools
+import tree
 from common import (LINUX, OUT, TOP, base, load, logged, run, say, step,
                     store, tail_of)
 
@@ -37,6 +39,13 @@ LIMIT = 1800
 def suite(done):
     """The tests on the series."""
     judged(done, NAME, lambda: kernel.Build(CONFIG, arch="um"))
+
+
+def on_stock(done):
+    """The tests on the base as it is: the lists must be right for it too."""
+    judged(done, f"{NAME}-stock", lambda: kernel.Build(
+        CONFIG, tree.stock(), OUT / f"build-stock-{CONFIG}", arch="um",
+        strict=False))
 
 
 def judged(done, name, build):

@@ -173,6 +173,7 @@ SUITES = {
     "kunit-up": kunit_up,
     "kcsan": suite_kcsan.suite,
     "judges": suite_judges.suite,
+    "judges-stock": suite_judges.on_stock,
     "options": options_off,
     "powerpc": suite_powerpc.suite,
     "dispatch": bench,
@@ -186,11 +187,11 @@ KERNELS = {
     "kunit-up": ("um-up",),
     "kcsan": ("kcsan",),
     "options": ("q35",),
-    "broken": ("q35",),
+    "broken": ("q35", "power"),
 }
 
 # And the programs of QEMU.
 PROGRAMS = {
     "models": ("qemu-system-x86_64",),
-    "broken": ("qemu-system-x86_64",),
+    "broken": ("qemu-system-x86_64", "qemu-system-ppc64"),
 }
