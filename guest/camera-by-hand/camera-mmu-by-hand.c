@@ -73,11 +73,11 @@ static __le32 *table_make(struct camera_mmu *mmu, u32 iova, gfp_t gfp)
 		table = mmu->tables[index];
 		if (table)
 			break;
-		/* Pairs with the acquire above */
-		smp_store_release(&mmu->tables[index], fresh);
 		mmu->top[index] = cpu_to_le32(CAM_PTE(virt_to_phys(fresh)) |
 					      CAM_PTE_VALID);
 		flush_lines(mmu, &mmu->top[index], sizeof(*mmu->top));
+		/* Pairs with the acquire above: the MMU has it by then. */
+		smp_store_release(&mmu->tables[index], fresh);
 		return fresh;
 	}
 	free_page((unsigned long)fresh);

@@ -82,7 +82,7 @@ static struct camera_table *table_of(struct camera_domain *d,
 {
 	struct camera_table *table = &d->tables[iova / SZ_4M];
 
-	/* Pairs with table_make(): with the entries there is .dma. */
+	/* Pairs with table_make(): with the entries there is all else. */
 	return smp_load_acquire(&table->entries) ? table : NULL;
 }
 
@@ -100,11 +100,11 @@ static struct camera_table *table_make(struct camera_domain *d,
 		if (table->entries)
 			break;
 		table->dma = fresh.dma;
-		/* Pairs with table_of() */
-		smp_store_release(&table->entries, fresh.entries);
-		d->top.entries[iova / SZ_4M] =
-			cpu_to_le32(CAM_PTE(fresh.dma) | CAM_PTE_VALID);
+		WRITE_ONCE(d->top.entries[iova / SZ_4M],
+			   cpu_to_le32(CAM_PTE(fresh.dma) | CAM_PTE_VALID));
 		entries_sync(d->camera, &d->top, iova / SZ_4M, 1);
+		/* Pairs with table_of(): who sees the table, so does the MMU. */
+		smp_store_release(&table->entries, fresh.entries);
 		return table;
 	}
 	table_free(d->camera, &fresh);
@@ -173,7 +173,7 @@ static size_t camera_unmap_pages(struct iommu_domain *domain,
 	for (i = 0; i < count; i++)
 		WRITE_ONCE(table->entries[index_of(iova) + i], 0);
 	entries_sync(d->camera, table, index_of(iova), count);
-	iommu_iotlb_gather_add_page(domain, gather, iova, count * SZ_4K);
+	iommu_iotlb_gather_add_range(gather, iova, count * SZ_4K);
 	return count * SZ_4K;
 }
 
