@@ -13,10 +13,12 @@ import vm_guests
 import vm_power
 import vm_q35
 import vm_small
-from vm_machine import board_of
+from vm_machine import NODMA, NODMA_OF, board_of
 
 # Seconds, when nobody says how many.
 SECONDS = 60
+# What two devices must not touch with the layer "nodma"
+FORBIDDEN = (("1234:11e8", NODMA_OF["1234:11e8"]), ("1af4:1042", NODMA))
 TESTS = ("limits", "streaming-below-mask", "streaming-above-mask",
          "scatterlist", "coherent", "sync-reuse", "alloc-pages",
          "alloc-noncontiguous", "random", "masks-differ", "mask-change")
@@ -27,7 +29,8 @@ def words_of(mode, hot, guest):
     kept = [word for word in mode.words.split() if not word.startswith("rig.")]
     failing = {name.rpartition(".")[2] for name in mode.known}
     tests = [test for test in TESTS if test not in failing]
-    return " ".join([*kept, f"rig.soak={SECONDS}",
+    nodma = ",".join(f"pci:{device}:{area}" for device, area in FORBIDDEN)
+    return " ".join([*kept, f"rig.soak={SECONDS}", f"dma_nodma={nodma}",
                      f"rig.soak-tests={','.join(tests)}",
                      *([f"rig.soak-hot={','.join(hot)}"] if hot else []),
                      *([f"rig.soak-guest={','.join(guest)}"] if guest
@@ -44,33 +47,55 @@ def workers(machine, hot, guest):
         if any(role.startswith(kind) for role in machine.roles):
             yield name
     yield "memory"
+    yield "cpu1"
     if hot:
         yield "hot-plug"
     if guest:
         yield "guests"
 
 
-def soaked(machine, name, hot=(), guest=()):
-    """A machine that is busy in the way of one of its modes."""
+def in_the_end(machine):
+    """Results of what all devices do when there are no faults any more."""
+    for role in machine.roles:
+        if role in machine.disks:
+            yield f"{role}.end.verify"
+        elif role.startswith("edu"):
+            yield f"{role}.end.random"
+        elif role.startswith("camera"):
+            yield f"{role}.end"
+    if any(role.startswith("nic") for role in machine.roles):
+        yield "net.end.receive"
+
+
+def soaked(machine, name, hot=(), guest=(), debug_log=()):
+    """A machine that is busy in the way of one of its modes.
+
+    Its debug kernel may report what debug_log says.
+    """
     mode = machine.modes[name]
     busy = dataclasses.replace(
         mode, words=words_of(mode, hot, guest),
-        what=f"all at work: {mode.what}", says=(), known=(), bounce=None,
-        bounced=(), ran=(), events=None, aperture=None, direct=None,
-        windows=False, told=False, kunit=False)
+        layers=mode.layers or vm_small.STATS,
+        what=f"all at work: {mode.what}", says=(), known=(), known_log=(),
+        bounce=None, bounced=(), events=None, aperture=None, direct=None,
+        windows=False, told=False, kunit=False,
+        ran=tuple(f"{role}.leak" for role in machine.roles
+                  if not role.startswith("camera")))
     modes = {name: busy}
     if board_of(machine).arch == "x86_64":
         modes["debug"] = dataclasses.replace(
-            busy, what=f"debug kernel, {busy.what}", slow=True)
+            busy, what=f"debug kernel, {busy.what}", slow=True,
+            known_log=debug_log)
     required = [f"soak.{worker}" for worker in workers(machine, hot, guest)]
-    required += [f"{disk}.end.verify" for disk in machine.disks]
+    required += in_the_end(machine)
     return dataclasses.replace(
         machine, name=f"soak.{machine.name}", plan="soak", modes=modes,
         required=tuple(required))
 
 
 ALL = (
-    soaked(vm_q35.Q35, "lazy", hot=("nvme", "nic0")),
+    soaked(vm_q35.Q35, "lazy", hot=("nvme", "nic0"),
+           debug_log=vm_q35.PCIEHP_KNOWN),
     soaked(vm_small.MASKS, "pt"),
     soaked(vm_gart.GART, "lazy"),
     soaked(vm_calgary.ALL[0], "lazy"),
