@@ -3,16 +3,19 @@
 
 A test that passes without a flush proves nothing of flushes. The function is
 taken out of the running kernel's memory before its first instruction, so no
-other kernel has to be built. Where that does not work, on POWER, a test is
-told to expect something else than what is right.
+other kernel has to be built; or out of a module's file. Where neither works,
+on POWER, a test is told to expect something else than what is right.
 """
 
 import fnmatch
+import re
 from dataclasses import dataclass
 
+import kernel
 import machines
 import results
-from common import OUT, Failure
+from common import LINUX, OUT, TOP, Failure, run
+from vm_gdb import RETURN_0
 
 WHERE = OUT / "broken"
 # Seconds for a boot, after which devices may wait for what never comes.
@@ -25,6 +28,7 @@ WRONG = ("*.verify", "*.receive", "image.*.*", "log.kernel",
              "alloc-noncontiguous", "random", "in-flight", "mask-change")))
 STALE = ("edu*.stale-address",)
 FRAMES = ("camera*.frames-*",)
+CAMERA = "samples/iommu/camera.ko"
 
 
 @dataclass(frozen=True)
@@ -35,14 +39,18 @@ class Broken:
     mode: str
     function: str = ""      # what the kernel lacks
     seen: tuple = WRONG
+    module: str = ""        # its file, when it is one's
     words: str = ""         # what the guest is told in the end
     limit: int = LIMIT
 
     @property
     def how(self):
         """Words for scripts/vm."""
-        return (*(("--without", self.function) if self.function else ()),
-                *(("--append", self.words) if self.words else ()))
+        if self.module:
+            return "--initrd", initramfs(self)
+        if self.words:
+            return "--append", self.words
+        return "--without", self.function
 
     def __str__(self):
         return (f"{self.machine}-{self.mode} "
@@ -66,6 +74,13 @@ ALL = (
     Broken("camera", "strict", "noncoherent_sync_single_for_device", FRAMES),
     Broken("camera", "strict", "noncoherent_sync_sg_for_device", FRAMES),
     Broken("camera", "strict", "noncoherent_sync_sg_for_cpu", FRAMES),
+    # The MMU of a module: unmap in strict mode, and in lazy mode, maintenance
+    # of the table, and unmapping
+    Broken("camera", "strict", "camera_iotlb_sync", FRAMES, module=CAMERA),
+    Broken("camera", "lazy", "camera_flush_iotlb_all", FRAMES, module=CAMERA),
+    Broken("camera", "strict", "camera_iotlb_sync_map", FRAMES, module=CAMERA),
+    Broken("camera", "strict", "camera_unmap_pages", ("log.kernel",),
+           module=CAMERA),
     Broken("q35", "layers", "noncoherent_sync_single_for_cpu", ("kunit",)),
     Broken("q35", "layers", "noncoherent_unmap_phys", ("kunit",)),
     # A process that has a card: unmap without a flush, and what it had mapped
@@ -77,6 +92,43 @@ ALL = (
     Broken("vfio", "bypass", seen=("kselftest.tce.info",),
            words="rig.window=0x100000000", limit=2 * LIMIT),
 )
+
+
+def place(path, function):
+    """Where a function begins in the file of a module."""
+    symbol = re.search(rf"^ *\d+: ([0-9a-f]+) +\d+ FUNC .* (\d+) "
+                       rf"{function}$",
+                       run("readelf", "-sW", path), re.M)
+    if not symbol:
+        raise Failure(f"{path} has no function {function}")
+    section = re.search(
+        rf"\[ *{symbol[2]}\] (\S+) +PROGBITS +[0-9a-f]+ ([0-9a-f]+) ",
+        run("readelf", "-SW", path))
+    start = int(symbol[1], 16)
+    *_, moved = run("readelf", "-rW", path).partition(
+        f"'.rela{section[1]}'")
+    for offset in re.findall(r"^([0-9a-f]{16}) ", moved.partition("\n\n")[0],
+                             re.M):
+        if 0 <= int(offset, 16) - start < len(RETURN_0):
+            raise Failure(f"{path}: {function} begins with an address")
+    return start + int(section[2], 16)
+
+
+def initramfs(broken):
+    """That of a machine, but a function of a module returns 0 at once."""
+    build = kernel.Build(machines.board_of(
+        machines.MACHINES[broken.machine]).config)
+    build.make()
+    path = build.dir / broken.module
+    data = bytearray(path.read_bytes())
+    start = place(path, broken.function)
+    data[start:start + len(RETURN_0)] = RETURN_0
+    other = WHERE / path.name
+    other.write_bytes(data)
+    target = WHERE / "initramfs.gz"
+    run(TOP / "scripts/guest-image", target, "--build", build.dir,
+        "--linux", LINUX, "--instead", other)
+    return target
 
 
 def suite(done):
