@@ -75,9 +75,9 @@ help:
 	@echo
 	@echo 'MACHINE=<m>,...|all  the machines: q35 (default), masks, dmar, rmrr, groups,'
 	@echo '                     grow, faults, crash, external, iommus, peers, guests,'
-	@echo '                     gart, oldgart, calgary, calioc2, camera, powernv9,'
-	@echo '                     powernv10, powernv8, pseries, kexec, probe, fence, tces,'
-	@echo '                     vfio, hypervisor, chips'
+	@echo '                     vfiotests, gart, oldgart, calgary, calioc2, camera,'
+	@echo '                     powernv9, powernv10, powernv8, pseries, kexec, probe,'
+	@echo '                     fence, tces, vfio, hypervisor, chips'
 	@echo 'MODE=<mode>,...|all  its modes for make run (default the main one)'
 	@echo 'T=<suite>,...        the suites of make test (default most; T=all, slow, list)'
 	@echo 'ACCEL=auto|kvm|tcg   how QEMU runs the machine (default auto)'

@@ -10,6 +10,7 @@ import sys
 import emulator
 import hypervisor
 import kernel
+import selftests
 import sources
 import tree as composed
 from common import (CACHE, LINUX, OUT, TOP, Failure, Missing, load, lock, run,
@@ -126,6 +127,8 @@ def boot(name, mode, *more):
             options += ["--stock", stock(board.config) / board.kernel]
         if "hypervisor" in machine.modes[mode].next:
             options += ["--hypervisor", hypervisor.archive()]
+        if "judges" in machine.modes[mode].next:
+            options += ["--judges", selftests.archive()]
         if machine.modes[mode].iommufd:
             options += ["--iommufd", with_iommufd()]
     except Missing as e:

@@ -13,22 +13,20 @@ import time
 
 import kernel
 import results
+import selftests
 import suite_tools
 import tree
-from common import (LINUX, OUT, TOP, base, load, logged, run, say, step,
-                    store, tail_of)
+from common import LINUX, OUT, TOP, say, step
 
 CONFIG = "um-judges"
 NAME = "judges"
 SKIPS = TOP / "tests/known-skips"
-WORK = OUT / NAME
-ROOT = WORK / "root"
+ROOT = selftests.WORK / "root"
 PROGRAMS = ("iommufd", "iommufd_fail_nth")
-SOURCES = "tools/testing/selftests/iommu"
+SOURCES = f"{selftests.SOURCES}/iommu"
 # What must be the base's. KUnit's files of the page table have more tests.
 UNCHANGED = (*(f"{SOURCES}/{p}.c" for p in PROGRAMS),
-             f"{SOURCES}/iommufd_utils.h", "tools/testing/selftests/*.h",
-             "drivers/iommu/iommufd")
+             f"{SOURCES}/iommufd_utils.h", "drivers/iommu/iommufd")
 # KUnit suites of the generic page table, and formats that must be there.
 SUITES = "*_test"
 FORMATS = ("amdv1", "riscv", "vtdss", "x86_64")
@@ -68,38 +66,18 @@ def made(build):
 
 def unchanged():
     """The series has not touched these files."""
-    return run("git", "-C", LINUX, "diff", "--stat", base()["commit"], "HEAD",
-               "--", *UNCHANGED)
+    return selftests.changed(*UNCHANGED)
 
 
 def programs():
     """Static programs in a directory that is the kernel's root."""
-    image, record = suite_tools.module_of("guest-image"), WORK / "made.json"
+    image = suite_tools.module_of("guest-image")
     for sub in (*image.DIRECTORIES, "results"):
         (ROOT / sub).mkdir(parents=True, exist_ok=True)
     (ROOT / "bin/busybox").write_bytes(image.find_busybox(None))
     (ROOT / "bin/busybox").chmod(0o755)
     shutil.copy(TOP / "guest/judges", ROOT / "init")
-    state = run("git", "-C", LINUX, "rev-parse", "HEAD^{tree}")
-    if load(record) == state and all((ROOT / "bin" / p).exists()
-                                     for p in PROGRAMS):
-        return None
-    headers = WORK / "headers"
-    headers.mkdir(exist_ok=True)
-    with step(f"{NAME} programs"):
-        for name, words in (
-                ("headers", (LINUX, f"O={headers}", "ARCH=x86_64",
-                             f"-j{kernel.JOBS}", "headers")),
-                ("programs", (LINUX / SOURCES, f"OUTPUT={ROOT / 'bin'}",
-                              "LDFLAGS=-static", "KHDR_INCLUDES=-isystem "
-                              f"{headers / 'usr/include'}",
-                              *(ROOT / "bin" / p for p in PROGRAMS)))):
-            code, log = logged(f"{NAME}-{name}", "make", "-C", *words,
-                               env=kernel.environment())
-            if code:
-                return tail_of(log)
-    store(record, state)
-    return None
+    return selftests.build("iommu", ROOT / "bin", PROGRAMS)
 
 
 def by_kunit(name, build):

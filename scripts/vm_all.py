@@ -9,8 +9,10 @@ import vm_power
 import vm_q35
 import vm_small
 import vm_soak
+import vm_vfiotests
 
 MACHINES = {machine.name: machine
             for machine in (vm_q35.Q35, *vm_small.ALL, vm_guests.GUESTS,
-                            *vm_gart.ALL, *vm_calgary.ALL, vm_camera.CAMERA,
+                            vm_vfiotests.VFIOTESTS, *vm_gart.ALL,
+                            *vm_calgary.ALL, vm_camera.CAMERA,
                             *vm_power.ALL, *vm_soak.ALL)}

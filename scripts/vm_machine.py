@@ -54,6 +54,7 @@ class Mode:
     vtd: str = ""           # properties of the IOMMU
     memory: str = ""        # for -m, when not the machine's
     ran: tuple = ()         # results that a skip is no substitute for
+    skips: object = None    # patterns of those that may be skipped, if not any
     qemu: tuple = ()        # more arguments for QEMU
     direct: object = None   # {role: where all memory is for it}, if checked
     # The GART's (first, last address), and the first one that is used if that
