@@ -4,6 +4,7 @@
 import dataclasses
 
 from vm_machine import PC, Machine, Mode, option
+from vm_q35 import PCIEHP_KNOWN
 
 # TCG alone has the cache that a camera does not see.
 BOARD = dataclasses.replace(PC, built=True, emulated=True)
@@ -65,10 +66,12 @@ CAMERA = Machine(
                          ran=("modules.unsigned-refused",)),
         "debug": camera("iommu.strict=0",
                         "debug kernel, cameras that do not snoop",
-                        slow=True, ran=("kmemleak",)),
+                        slow=True, ran=("kmemleak",), known_log=PCIEHP_KNOWN),
         "debug-reloads": camera("iommu.strict=0 rig.reloads=1000",
                                 "debug kernel, the module comes 1000 times",
-                                slow=True, ran=("kmemleak", "reload.memory")),
+                                slow=True, limit=1800,
+                                ran=("kmemleak", "reload.memory"),
+                                known_log=PCIEHP_KNOWN),
     },
     disks=(),
     roles=ROLES,
