@@ -38,7 +38,7 @@ class Mode:
     # or {role: type} when the others have none
     says: tuple = ()        # patterns that the kernel log has just once
     slow: bool = False      # a kernel that takes four times as long
-    limit: int = 180        # seconds for a boot, about four times what it takes
+    limit: int = 180        # seconds for a boot, four times what it takes
     config: str = ""        # the kernel's configuration, when not the board's
     kunit: bool = False     # the kernel's own tests run, at boot and after
     layers: tuple = ()      # (vendor:device, layers): what dma_layers= says
