@@ -31,7 +31,7 @@ UNCHANGED = (*(f"{SOURCES}/{p}.c" for p in PROGRAMS),
 SUITES = "*_test"
 FORMATS = ("amdv1", "riscv", "vtdss", "x86_64")
 # What lets the base have page tables without an IOMMU that has them
-STOCK = "CONFIG_COMPILE_TEST=y\nCONFIG_GENERIC_PT=y\n"
+STOCK = "CONFIG_COMPILE_TEST=y\nCONFIG_GENERIC_PT=y\nCONFIG_IOMMU_PT=y\n"
 # Seconds for all programs, and for KUnit, on a slow machine.
 LIMIT = 1800
 
