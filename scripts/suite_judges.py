@@ -2,8 +2,7 @@
 """The base's own tests of what the series changes, as they are.
 
 tests/known-failures and tests/known-skips say what cannot pass under
-User-mode Linux whatever the series does, and why; all else has to. The same
-holds for the base alone, which is a suite of its own.
+User-mode Linux whatever the series does, and why; all else has to.
 """
 
 import shutil
@@ -15,7 +14,6 @@ import kernel
 import results
 import selftests
 import suite_tools
-import tree
 from common import LINUX, OUT, TOP, say, step
 
 CONFIG = "um-judges"
@@ -30,8 +28,6 @@ UNCHANGED = (*(f"{SOURCES}/{p}.c" for p in PROGRAMS),
 # KUnit suites of the generic page table, and formats that must be there.
 SUITES = "*_test"
 FORMATS = ("amdv1", "riscv", "vtdss", "x86_64")
-# What lets the base have page tables without an IOMMU that has them
-STOCK = "CONFIG_COMPILE_TEST=y\nCONFIG_GENERIC_PT=y\nCONFIG_IOMMU_PT=y\n"
 # Seconds for all programs, and for KUnit, on a slow machine.
 LIMIT = 1800
 
@@ -39,13 +35,6 @@ LIMIT = 1800
 def suite(done):
     """The tests on the series."""
     judged(done, NAME, lambda: kernel.Build(CONFIG, arch="um"))
-
-
-def on_stock(done):
-    """The tests on the base as it is: the lists must be right for it too."""
-    judged(done, f"{NAME}-stock", lambda: kernel.Build(
-        CONFIG, tree.stock(), OUT / f"build-stock-{CONFIG}", arch="um",
-        extra=STOCK, strict=False))
 
 
 def judged(done, name, build):

@@ -173,7 +173,6 @@ SUITES = {
     "kunit-up": kunit_up,
     "kcsan": suite_kcsan.suite,
     "judges": suite_judges.suite,
-    "judges-stock": suite_judges.on_stock,
     "options": options_off,
     "powerpc": suite_powerpc.suite,
     "dispatch": bench,
