@@ -145,6 +145,14 @@ def base():
     return rec
 
 
+def number(name, default):
+    """A positive number from the environment."""
+    word = os.environ.get(name) or str(default)
+    if not word.isdigit() or not int(word):
+        raise Failure(f"{name}={word}; accepted: a number from 1 up")
+    return int(word)
+
+
 def main(func):
     """Entry point of every script: messages instead of tracebacks."""
     try:

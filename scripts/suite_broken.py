@@ -74,6 +74,8 @@ ALL = (
     Broken("camera", "strict", "noncoherent_sync_single_for_device", FRAMES),
     Broken("camera", "strict", "noncoherent_sync_sg_for_device", FRAMES),
     Broken("camera", "strict", "noncoherent_sync_sg_for_cpu", FRAMES),
+    Broken("q35", "layers", "noncoherent_sync_single_for_cpu", ("kunit",)),
+    Broken("q35", "layers", "noncoherent_unmap_phys", ("kunit",)),
     # The MMU of a module: unmap in strict mode, and in lazy mode, maintenance
     # of the table, and unmapping
     Broken("camera", "strict", "camera_iotlb_sync", FRAMES, module=CAMERA),
@@ -81,8 +83,6 @@ ALL = (
     Broken("camera", "strict", "camera_iotlb_sync_map", FRAMES, module=CAMERA),
     Broken("camera", "strict", "camera_unmap_pages", ("log.kernel",),
            module=CAMERA),
-    Broken("q35", "layers", "noncoherent_sync_single_for_cpu", ("kunit",)),
-    Broken("q35", "layers", "noncoherent_unmap_phys", ("kunit",)),
     # A process that has a card: unmap without a flush, and what it had mapped
     # when it was killed
     Broken("guests", "pt", "intel_iommu_tlb_sync", ("vfio.*unmapped",)),

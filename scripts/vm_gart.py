@@ -207,10 +207,8 @@ GART = machine("gart", BOARD, CARDS, {
     "1g": Mode("rig.mib=8", "1 GiB, so that no GART is needed", None,
                iommu="", layers=STATS, memory="1G", bounce="no",
                qemu=northbridges(aperture(5, ",prefetch=on"))),
-    # What waits is flushed after a time, of which this kernel takes more.
     "debug": gart("iommu.strict=0", "debug kernel, two nodes",
-                  *2 * (aperture(5, ",prefetch=on"),), slow=True,
-                  flushes=OFTEN, **FIXED),
+                  *2 * (aperture(5, ",prefetch=on"),), slow=True, **FIXED),
 })
 
 # The base's driver, whose cards have to reach the aperture.

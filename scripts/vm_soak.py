@@ -13,10 +13,8 @@ import vm_guests
 import vm_power
 import vm_q35
 import vm_small
-from vm_machine import NODMA, NODMA_OF, board_of
+from vm_machine import NODMA, NODMA_OF, Mode, board_of
 
-# Seconds, when nobody says how many.
-SECONDS = 60
 # What two devices must not touch with the layer "nodma"
 FORBIDDEN = (("1234:11e8", NODMA_OF["1234:11e8"]), ("1af4:1042", NODMA))
 TESTS = ("limits", "streaming-below-mask", "streaming-above-mask",
@@ -30,7 +28,7 @@ def words_of(mode, hot, guest):
     failing = {name.rpartition(".")[2] for name in mode.known}
     tests = [test for test in TESTS if test not in failing]
     nodma = ",".join(f"pci:{device}:{area}" for device, area in FORBIDDEN)
-    return " ".join([*kept, f"rig.soak={SECONDS}", f"dma_nodma={nodma}",
+    return " ".join([*kept, f"dma_nodma={nodma}",
                      f"rig.soak-tests={','.join(tests)}",
                      *([f"rig.soak-hot={','.join(hot)}"] if hot else []),
                      *([f"rig.soak-guest={','.join(guest)}"] if guest
@@ -73,12 +71,10 @@ def soaked(machine, name, hot=(), guest=(), debug_log=()):
     Its debug kernel may report what debug_log says.
     """
     mode = machine.modes[name]
-    busy = dataclasses.replace(
-        mode, words=words_of(mode, hot, guest),
-        layers=mode.layers or vm_small.STATS,
-        what=f"all at work: {mode.what}", says=(), known=(), known_log=(),
-        bounce=None, bounced=(), events=None, aperture=None, direct=None,
-        windows=False, told=False, kunit=False,
+    busy = Mode(
+        words_of(mode, hot, guest), f"all at work: {mode.what}", mode.domain,
+        layers=mode.layers or vm_small.STATS, iommu=mode.iommu,
+        qemu=mode.qemu, next=mode.next,
         ran=tuple(f"{role}.leak" for role in machine.roles
                   if not role.startswith("camera")))
     modes = {name: busy}
