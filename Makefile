@@ -75,7 +75,7 @@ help:
 	@echo
 	@echo 'MACHINE=<m>,...|all  the machines: q35 (default), masks, dmar, rmrr, groups,'
 	@echo '                     grow, faults, crash, external, iommus, peers, guests,'
-	@echo '                     vfiotests, gart, oldgart, calgary, calioc2, camera,'
+	@echo '                     judges, gart, oldgart, calgary, calioc2, camera,'
 	@echo '                     powernv9, powernv10, powernv8, pseries, kexec, probe,'
 	@echo '                     fence, tces, vfio, hypervisor, chips'
 	@echo 'MODE=<mode>,...|all  its modes for make run (default the main one)'

@@ -123,6 +123,8 @@ def boot(name, mode, *more):
         if board.built:
             options = ["--qemu", emulator.program(board.qemu)]
         image_, initrd = image(machine, mode)
+        if machine.modes[mode].stock:
+            image_ = stock(config_of(machine, mode)) / board.kernel
         if "stock" in machine.modes[mode].next:
             options += ["--stock", stock(board.config) / board.kernel]
         if "hypervisor" in machine.modes[mode].next:

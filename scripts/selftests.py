@@ -14,7 +14,12 @@ VFIO = ("vfio_iommufd_setup_test", "vfio_pci_device_test",
         "vfio_dma_mapping_test", "vfio_dma_mapping_mmio_test",
         "vfio_pci_driver_test", "vfio_pci_sriov_uapi_test",
         "vfio_pci_device_init_perf_test")
-ARCHIVE = WORK / "vfio.tar"
+IOMMUFD = ("iommufd", "iommufd_fail_nth")
+ARCHIVE = WORK / "selftests.tar"
+# Directory: programs of it, and what has to be the base's
+OURS = {"vfio": (VFIO, (f"{SOURCES}/vfio",)),
+        "iommu": (IOMMUFD, (f"{SOURCES}/iommu/iommufd*",
+                            "drivers/iommu/iommufd"))}
 
 
 def changed(*paths):
@@ -52,16 +57,16 @@ def build(directory, where, programs):
 
 
 def archive():
-    """The path of an archive of those of VFIO, which a machine unpacks."""
-    where = WORK / "vfio"
-    with lock(WORK / "lock"):
-        problem = (changed(f"{SOURCES}/vfio")
-                   or build("vfio", where, VFIO))
-        if problem:
-            raise Failure(f"selftests of VFIO: {problem}")
-        scratch = ARCHIVE.with_suffix(".part")
-        with tarfile.open(scratch, "w") as tar:
-            for name in VFIO:
+    """The path of an archive of all programs, which a machine unpacks."""
+    scratch = ARCHIVE.with_suffix(".part")
+    with lock(WORK / "lock"), tarfile.open(scratch, "w") as tar:
+        for directory, (programs, unchanged) in OURS.items():
+            where = WORK / directory
+            problem = (changed(*unchanged)
+                       or build(directory, where, programs))
+            if problem:
+                raise Failure(f"selftests of {directory}: {problem}")
+            for name in programs:
                 tar.add(where / name, name)
         scratch.replace(ARCHIVE)
     return ARCHIVE

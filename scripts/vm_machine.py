@@ -48,6 +48,7 @@ class Mode:
     bounce: str = None      # "no": nothing may be bounced, "yes": something is
     bounced: tuple = ()     # roles that have to be bounced all the same
     iommu: str = "intel-iommu,intremap=on"  # its device; "": none
+    stock: bool = False     # it boots the base's kernel
     next: tuple = ()        # files that the guest has as disks, to start next
     windows: bool = False   # each device's windows are checked
     shared: bool = False    # the cards share windows, in one IOMMU group
