@@ -77,12 +77,14 @@ ALL = (
     Broken("q35", "layers", "noncoherent_sync_single_for_cpu", ("kunit",)),
     Broken("q35", "layers", "noncoherent_unmap_phys", ("kunit",)),
     # The MMU of a module: unmap in strict mode, and in lazy mode, maintenance
-    # of the table, and unmapping
+    # of the table, unmapping, and what each reload would leak
     Broken("camera", "strict", "camera_iotlb_sync", FRAMES, module=CAMERA),
     Broken("camera", "lazy", "camera_flush_iotlb_all", FRAMES, module=CAMERA),
     Broken("camera", "strict", "camera_iotlb_sync_map", FRAMES, module=CAMERA),
     Broken("camera", "strict", "camera_unmap_pages", ("log.kernel",),
            module=CAMERA),
+    Broken("camera", "lazy", "camera_domain_free", ("reload.memory",),
+           module=CAMERA, limit=2 * LIMIT),
     # A process that has a card: unmap without a flush, and what it had mapped
     # when it was killed
     Broken("guests", "pt", "intel_iommu_tlb_sync", ("vfio.*unmapped",)),
