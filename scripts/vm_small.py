@@ -115,7 +115,7 @@ RMRR = Machine(
     disks=(),
     roles=("edu32",),
     required=("rmrr.DMA.data", "rmrr.switch.data", "rmrr.after.data",
-              "rmrr.bind-3.data"),
+              "rmrr.vfio.refused", "rmrr.vfio.data", "rmrr.bind-3.data"),
     devices=lambda images: edu(32, 8),
     ids=(("edu32", EDU, 1),),
     plan="switch",
@@ -375,7 +375,8 @@ GROUPS = Machine(
     disks=("virtio",),
     roles=("virtio", *GROUP),
     required=("virtio.traffic.write", "virtio.traffic.verify", "virtio.ats",
-              "edu.one-group",
+              "edu.one-group", "group.refused", "vfio.killed-unmapped",
+              *(f"{card}.windows-again" for card in GROUP),
               *(f"{card}.{turn}-changes.run"
                 for card in GROUP for turn in GROUP)),
     devices=group_devices,

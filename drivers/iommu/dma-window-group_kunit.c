@@ -658,10 +658,14 @@ static void bars_are_mapped(struct kunit *test)
 	unbind(limited.dev);
 }
 
-/* While devres of a driver that has left may free mappings, windows stay. */
+/*
+ * While devres of a driver that has left may free mappings, windows stay; not for
+ * the next driver, if it does not use the DMA API.
+ */
 static void devres_keeps_windows(struct kunit *test)
 {
 	static struct device_driver driver = { .name = "leaving" };
+	static struct device_driver user_space = { .name = "managing" };
 	struct client limited, capable;
 
 	make_gap(test);
@@ -675,10 +679,11 @@ static void devres_keeps_windows(struct kunit *test)
 	bind(test, capable.dev);
 	KUNIT_EXPECT_LE(test, translated_last(capable.dev), NARROW);
 	unbind(capable.dev);
-	limited.dev->driver = NULL;
+	limited.dev->driver = &user_space;
 	bind(test, capable.dev);
 	KUNIT_EXPECT_GT(test, translated_last(capable.dev), NARROW);
 	unbind(capable.dev);
+	limited.dev->driver = NULL;
 }
 
 /*
