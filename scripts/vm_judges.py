@@ -52,10 +52,9 @@ def devices(_images):
 
 
 def mode(programs, words, what, domain, ran=(), skips=(), **more):
-    """A way to boot it; the base does not say what its domains are."""
-    return Mode(f"{words} {QUICK}", f"the base's tests of {what}",
-                None if "stock" in more else domain, slow=True,
-                next=("judges",), skips=skips, qemu=PROCESSOR,
+    """A way to boot the machine."""
+    return Mode(f"{words} {QUICK}", f"the base's tests of {what}", domain,
+                slow=True, next=("judges",), skips=skips, qemu=PROCESSOR,
                 ran=(*(f"{program}/complete" for program in programs), *ran),
                 **more)
 
