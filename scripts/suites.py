@@ -79,10 +79,10 @@ def kunit_judge(done, name, found):
         if status == "skip" and of_base and test not in listed:
             status, detail = "fail", f"skipped, and not listed\n{detail}"
         done.add(name, test, status, detail)
-    for suite in FORMATS.get(name, ()):
-        suite += OF_FORMATS
-        there = any(test.startswith(f"{suite}/") for test, _, _ in found)
-        done.add(name, f"{suite} is there", "pass" if there else "fail")
+    there = {test.split("/")[0] for test, _, _ in found}
+    for suite in [f"{word}{OF_FORMATS}" for word in FORMATS.get(name, ())]:
+        done.add(name, f"{suite} is there",
+                 "pass" if suite in there else "fail")
 
 
 def tool():
