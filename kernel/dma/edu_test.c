@@ -518,7 +518,10 @@ out:
 	return err;
 }
 
-/* Elements from both ends of memory, whole pages apart. */
+/*
+ * Elements from both ends of memory, whole pages apart. Where no zone ends at
+ * the mask, only luck yields a block below it.
+ */
 static int edu_scatterlist(struct edu *edu)
 {
 	static const unsigned int offsets[] = { 0, 100, 3000 };
@@ -531,7 +534,10 @@ static int edu_scatterlist(struct edu *edu)
 	if (sg_alloc_table(&table, ARRAY_SIZE(pages), GFP_KERNEL))
 		return err;
 	for (i = 0; i < ARRAY_SIZE(pages); i++) {
-		pages[i] = i == 1 ? edu_block_below(edu) : edu_block_high();
+		if (i == 1)
+			pages[i] = edu_block_below(edu);
+		if (!pages[i])
+			pages[i] = edu_block_high();
 		if (!pages[i])
 			goto out;
 		sg_set_page(&table.sgl[i], pages[i], lengths[i], offsets[i]);
