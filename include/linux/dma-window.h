@@ -58,6 +58,7 @@ struct page *iommu_dma_alloc_pages_last_resort(struct device *dev, size_t size,
 					       enum dma_data_direction dir,
 					       gfp_t gfp);
 void iommu_dma_mask_changes(struct device *dev, u64 mask, u64 coherent_mask);
+void iommu_dma_unbound(struct device *dev);
 #else
 static inline bool iommu_dma_is_direct(struct device *dev, dma_addr_t addr)
 {
@@ -79,6 +80,10 @@ iommu_dma_alloc_pages_last_resort(struct device *dev, size_t size,
 
 static inline void iommu_dma_mask_changes(struct device *dev, u64 mask,
 					  u64 coherent_mask)
+{
+}
+
+static inline void iommu_dma_unbound(struct device *dev)
 {
 }
 #endif
