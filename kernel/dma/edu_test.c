@@ -534,8 +534,11 @@ static int edu_scatterlist(struct edu *edu)
 	if (sg_alloc_table(&table, ARRAY_SIZE(pages), GFP_KERNEL))
 		return err;
 	for (i = 0; i < ARRAY_SIZE(pages); i++) {
-		if (i == 1)
+		if (i == 1) {
 			pages[i] = edu_block_below(edu);
+			if (!pages[i])
+				seq_buf_puts(&edu->report, "# none is below\n");
+		}
 		if (!pages[i])
 			pages[i] = edu_block_high();
 		if (!pages[i])
