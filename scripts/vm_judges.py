@@ -8,15 +8,14 @@ ours.
 import dataclasses
 
 import selftests
-from vm_guests import PROCESSOR
 from vm_machine import PC, Machine, Mode
 
 # The tests of VFIO have a driver for such a card, which has it copy memory.
 # Debian 12's QEMU has no such card.
 CARD = "8086:10c9"
 NICS = ("nic0", "nic1")
-BOARD = dataclasses.replace(PC, config="q35-judges", built=True,
-                            emulated=True)
+PAGES_OF_1G = ("-cpu", "max,la57=off")
+BOARD = dataclasses.replace(PC, config="q35-judges", built=True)
 # A test that is not through after 30 s fails, and then all others, as the card
 # is in use. Many pin 1 GiB, which takes several times as long with what this
 # switches off.
@@ -25,7 +24,14 @@ FOR_VFIO = ("rig.programs=vfio transparent_hugepage_shmem=always "
             "hugepagesz=2M hugepages=8 hugepagesz=1G hugepages=1 "
             "vfio_pci.enable_sriov=1")
 FOR_IOMMUFD = "rig.programs=iommufd hugepagesz=2M hugepages=128"
-REFUSED = tuple(f"nic0.refused.{way}" for way in ("Read", "Write"))
+# The card is driven through each of these.
+WAYS = ("vfio_type1_iommu", "vfio_type1v2_iommu", "iommufd_compat_type1",
+        "iommufd_compat_type1v2", "iommufd")
+DRIVER = "vfio_pci_driver_test"
+PROGRAMS = (*(name for name in selftests.VFIO if name != DRIVER),
+            *(f"{DRIVER}.{way}" for way in WAYS))
+REFUSED = tuple(f"nic0.{way}.refused-{access}" for way in WAYS
+                for access in ("Read", "Write"))
 AS_BEFORE = tuple(f"{nic}.windows-again" for nic in NICS)
 # The base's driver for the test returns 0 in place of its dma-buf's
 # descriptor, so that these work on standard input.
@@ -54,14 +60,14 @@ def devices(_images):
 def mode(programs, words, what, domain, ran=(), skips=(), **more):
     """A way to boot the machine."""
     return Mode(f"{words} {QUICK}", f"the base's tests of {what}", domain,
-                slow=True, next=("judges",), skips=skips, qemu=PROCESSOR,
+                slow=True, next=("judges",), skips=skips, qemu=PAGES_OF_1G,
                 ran=(*(f"{program}/complete" for program in programs), *ran),
                 **more)
 
 
 def vfio(words, what, domain="DMA", ran=AS_BEFORE, **more):
     """With the programs for VFIO."""
-    return mode(selftests.VFIO, f"{words} {FOR_VFIO}", f"VFIO, {what}",
+    return mode(PROGRAMS, f"{words} {FOR_VFIO}", f"VFIO, {what}",
                 domain, (*REFUSED, *ran), **more)
 
 
