@@ -31,10 +31,10 @@ KUNIT_RUNS = {
                        DMA_SUITES)},
     "um-up": {"kunit-up": ("--kernel_args=seccomp=on",)},
 }
-# The base's own suites for formats of page tables that must be there, the end
+# Formats of page tables whose suites, the base's own, must be there, the ends
 # of the names of such suites, and what of them may be skipped
-FORMATS = {"kunit-up": ("amdv1", "riscv_64", "vtdss", "x86_64")}
-OF_FORMATS = "_iommu_test"
+FORMATS = {"kunit-up": ("amdv1", "amdv1_mock", "riscv_64", "vtdss", "x86_64")}
+OF_FORMATS = ("_fmt_test", "_iommu_test")
 SKIPS = TOP / "tests/known-skips"
 
 
@@ -79,10 +79,17 @@ def kunit_judge(done, name, found):
         if status == "skip" and of_base and test not in listed:
             status, detail = "fail", f"skipped, and not listed\n{detail}"
         done.add(name, test, status, detail)
+    wanted = [f"{word}{end}" for word in FORMATS.get(name, ())
+              for end in OF_FORMATS]
     there = {test.split("/")[0] for test, _, _ in found}
-    for suite in [f"{word}{OF_FORMATS}" for word in FORMATS.get(name, ())]:
+    for suite in wanted:
         done.add(name, f"{suite} is there",
                  "pass" if suite in there else "fail")
+    skipped = {test for test, status, _ in found if status == "skip"}
+    for test in listed if wanted else ():
+        if test and not test.startswith("#") and test not in skipped:
+            done.add(name, f"{test} is skipped", "fail",
+                     f"take it out of tests/{SKIPS.name}")
 
 
 def tool():
