@@ -376,7 +376,9 @@ GROUPS = Machine(
     roles=("virtio", *GROUP),
     required=("virtio.traffic.write", "virtio.traffic.verify", "virtio.ats",
               "edu.one-group", "group.refused", "vfio.killed-unmapped",
-              *(f"{card}.windows-again" for card in GROUP),
+              *(f"{card}.beside-vfio.random" for card in GROUP[1:]),
+              *(f"{card}.{what}" for card in GROUP
+                for what in ("windows-again", "after-vfio.random")),
               *(f"{card}.{turn}-changes.run"
                 for card in GROUP for turn in GROUP)),
     devices=group_devices,
