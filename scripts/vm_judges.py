@@ -27,9 +27,6 @@ FOR_IOMMUFD = "rig.programs=iommufd hugepagesz=2M hugepages=128"
 # The card is driven through each of these.
 WAYS = ("vfio_type1_iommu", "vfio_type1v2_iommu", "iommufd_compat_type1",
         "iommufd_compat_type1v2", "iommufd")
-DRIVER = "vfio_pci_driver_test"
-PROGRAMS = (*(name for name in selftests.VFIO if name != DRIVER),
-            *(f"{DRIVER}.{way}" for way in WAYS))
 REFUSED = tuple(f"nic0.{way}.refused-{access}" for way in WAYS
                 for access in ("Read", "Write"))
 AS_BEFORE = tuple(f"{nic}.windows-again" for nic in NICS)
@@ -67,7 +64,7 @@ def mode(programs, words, what, domain, ran=(), skips=(), **more):
 
 def vfio(words, what, domain="DMA", ran=AS_BEFORE, **more):
     """With the programs for VFIO."""
-    return mode(PROGRAMS, f"{words} {FOR_VFIO}", f"VFIO, {what}",
+    return mode(selftests.VFIO, f"{words} {FOR_VFIO}", f"VFIO, {what}",
                 domain, (*REFUSED, *ran), **more)
 
 
