@@ -22,6 +22,7 @@
 #include <linux/device.h>
 #include <linux/dma-direct.h>
 #include <linux/dma-map-ops.h>
+#include <linux/dma-noncoherent.h>
 #include <linux/gfp.h>
 #include <linux/hash.h>
 #include <linux/memremap.h>
@@ -1008,7 +1009,7 @@ static int nodma_attach(struct dma_layer *layer)
 	struct nodma *nodma;
 	int ret;
 
-	if (!dev_is_dma_coherent(dev)) {
+	if (dma_is_noncoherent(dev) || !dev_is_dma_coherent(dev)) {
 		dev_err(dev, "nodma: only for cache-coherent devices\n");
 		return -EOPNOTSUPP;
 	}

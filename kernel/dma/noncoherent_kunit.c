@@ -15,6 +15,7 @@
 #include <linux/delay.h>
 #include <linux/device.h>
 #include <linux/dma-direct.h>
+#include <linux/dma-layer.h>
 #include <linux/dma-map-ops.h>
 #include <linux/dma-noncoherent.h>
 #include <linux/dma-path.h>
@@ -803,6 +804,18 @@ static void other_operations_are_refused(struct kunit *test)
 	dma_unmap_single(dev, addr, PAGE_SIZE, DMA_TO_DEVICE);
 }
 
+/* Slots of a layer are mapped as coherent, which they would not be. */
+static void layer_nodma_is_refused(struct kunit *test)
+{
+	struct device *dev = nc_direct_device(test);
+
+	if (!IS_REACHABLE(CONFIG_DMA_LAYER_NODMA))
+		kunit_skip(test, "there is no such layer");
+	guard(device)(dev);
+	KUNIT_ASSERT_EQ(test, dma_set_noncoherent(dev), 0);
+	KUNIT_EXPECT_EQ(test, dma_layer_push(dev, "nodma"), -EOPNOTSUPP);
+}
+
 static struct kunit_case nc_cases[] = {
 	KUNIT_CASE_PARAM(buffer_is_flushed, nc_kind_gen_params),
 	KUNIT_CASE_PARAM(list_is_flushed, nc_kind_gen_params),
@@ -815,6 +828,7 @@ static struct kunit_case nc_cases[] = {
 	KUNIT_CASE(other_devices_are_left_alone),
 	KUNIT_CASE(device_may_be_marked_before_it_is_added),
 	KUNIT_CASE(other_operations_are_refused),
+	KUNIT_CASE(layer_nodma_is_refused),
 	{ }
 };
 
