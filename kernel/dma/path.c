@@ -164,7 +164,7 @@ void dma_path_set_coherent(struct device *dev, bool coherent)
  * @dev: device
  *
  * Context: any; the device is registered.
- * Return: true if so; false for a device without layers in any case.
+ * Return: true if so; false for a coherent device without layers in any case.
  */
 bool dma_path_base_iommu(struct device *dev)
 {
@@ -183,7 +183,7 @@ bool dma_path_base_iommu(struct device *dev)
  *
  * Context: any.
  * Return: the operations, or NULL for iommu-dma and for direct mapping when
- * the device carries no layer.
+ * the device is coherent and carries no layer.
  */
 const struct dma_map_ops *dma_base_ops(struct device *dev)
 {
