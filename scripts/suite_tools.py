@@ -45,6 +45,7 @@ def suite(done):
             ("the judge of a boot notices what it should", judge),
             ("the list of skips excuses nothing else", excused),
             ("only what may be skipped is complete without", may_skip),
+            ("what fails on the base's kernel has to fail there", base_fails),
             *suite_ahead.TESTS, *suite_broken.TESTS,
             *suite_emulator.TESTS):
         done.check("tools", name, func)
@@ -455,6 +456,21 @@ def may_skip():
             vm.vm_machine.Mode("", "", None, skips=skips, ran=ran))
         if judge.results[-1].passed != right:
             return f"may be skipped: {skips}, not: {ran}"
+    return None
+
+
+def base_fails():
+    """What the base's kernel is known to fail in has to fail on it."""
+    vm = module_of("vm")
+    for stock, line, right in (
+            (True, "not ok 1 a/b", True), (True, "ok 1 a/b", False),
+            (True, "ok 1 a/c", True), (False, "ok 1 a/b", True)):
+        judge = vm.Judge(("a/b",))
+        judge.take_report(["KTAP version 1", line, "1..1"], (),
+                          vm.vm_machine.Mode("", "", None, known=("a/b",),
+                                             stock=stock))
+        if judge.results[-1].passed != right:
+            return f"{line}, the base's kernel: {stock}"
     return None
 
 
