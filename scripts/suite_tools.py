@@ -46,6 +46,7 @@ def suite(done):
             ("the list of skips excuses nothing else", excused),
             ("only what may be skipped is complete without", may_skip),
             ("what fails on the base's kernel has to fail there", base_fails),
+            ("the base's kernel is told from ours", base_told),
             *suite_ahead.TESTS, *suite_broken.TESTS,
             *suite_emulator.TESTS):
         done.check("tools", name, func)
@@ -471,6 +472,23 @@ def base_fails():
                                              stock=stock))
         if judge.results[-1].passed != right:
             return f"{line}, the base's kernel: {stock}"
+    return None
+
+
+def base_told():
+    """A boot of the base's kernel is one, with the domains that it says."""
+    vm = module_of("vm")
+    for lines, right in (
+            ([], [False, False]),
+            (["# kernel: 1.2-stock+", "# device: nic0 1:0 igb",
+              "# group: nic0 DMA"], [True, True]),
+            (["# kernel: 1.2-ours", "# device: nic0 1:0 igb",
+              "# group: nic0 DMA-FQ"], [False, False])):
+        judge = vm.Judge(())
+        vm.check_mode(judge, "", vm.vm_machine.Mode("", "", "DMA",
+                                                    stock=True), lines)
+        if [result.passed for result in judge.results] != right:
+            return f"{lines}: {judge.body}"
     return None
 
 
