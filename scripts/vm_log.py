@@ -58,6 +58,12 @@ KERNEL = re.compile("|".join((
     r"segfault at",
 )))
 
+# Where it happened: what a report of the kernel says below its first line, and
+# how many such lines are enough.
+PLACE = re.compile(r"(?:RIP|RSP|CR2|NIP|LR)\b|(?:\[\w+\] ){0,2}(?:\? )?"
+                   r"[\w.]+\+0x[0-9a-f]+/0x")
+PLACES = 14
+
 # Said by the kernel in every boot of these machines, and harmless.
 HARMLESS = re.compile("|".join((
     r"Spectre V2",
@@ -157,17 +163,26 @@ def wanted(line, stale):
 
 
 def complaints(text, known=(), stale=()):
-    """Lines of a kernel log that fail a boot.
+    """Lines of a kernel log that fail a boot, and where it happened.
 
     known: patterns of single lines, and of the first lines of reports, that
     the stock kernel makes as well.
     stale: pages at which faults are wanted.
     """
-    return [line.strip() for lines in by_caller(text)
-            for line in without(lines, known)
-            if KERNEL.search(line) and not HARMLESS.search(line)
-            and not any(re.search(pattern, line) for pattern in known)
-            and not wanted(line, stale)]
+    found = []
+    for lines in by_caller(text):
+        places = 0
+        for line in map(str.strip, without(lines, known)):
+            if (KERNEL.search(line) and not HARMLESS.search(line)
+                    and not any(re.search(pattern, line) for pattern in known)
+                    and not wanted(line, stale)):
+                places = PLACES
+            elif places and PLACE.match(line):
+                places -= 1
+            else:
+                continue
+            found.append(line)
+    return found
 
 
 def qemu_complaints(text, known=(), stale=()):

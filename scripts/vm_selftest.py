@@ -76,6 +76,16 @@ LOCKS = ["WARNING: possible circular locking dependency detected",
          "Call Trace:", " </TASK>"]
 
 
+OOPS = ["Oops: double fault: 0000 [#1] SMP",
+        "CPU: 1 UID: 0 PID: 191 Comm: qemu Not tainted 7.3.0",
+        "RIP: 0010:svm_vcpu_run+0x1f0/0x5b0",
+        "Code: 48 8b 04 25 <0f> 01 d8",
+        "RSP: 0018:ffffc90000a3fd50 EFLAGS: 00010046",
+        "CR2: ffffc90000a3fd48 CR3: 0000000103c4e000 CR4: 00000000007506f0",
+        "Call Trace:", " kvm_arch_vcpu_ioctl_run+0x9d6/0x1a10 [kvm]",
+        " ? asm_exc_double_fault+0x23/0x30", " </TASK>"]
+
+
 class Log(unittest.TestCase):
     """vm_log"""
 
@@ -84,6 +94,15 @@ class Log(unittest.TestCase):
         for line in NOTICED:
             with self.subTest(line):
                 self.assertTrue(vm_log.complaints("x\n" + line + "\ny"))
+
+    def test_places(self):
+        """A report says where it happened, and no more than that."""
+        self.assertEqual(vm_log.complaints("\n".join(OOPS)),
+                         [line.strip() for line in OOPS if line not in (
+                             OOPS[1], OOPS[3], OOPS[-1])])
+        many = ["Call Trace:", *(f" f{i}+0x1/0x2" for i in range(40))]
+        self.assertLess(len(vm_log.complaints("\n".join(many))), 20)
+        self.assertEqual(vm_log.complaints("\n".join(many[1:])), [])
 
     def test_stamped(self):
         """Time stamps do not hide a report."""
