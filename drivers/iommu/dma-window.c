@@ -43,7 +43,7 @@ static int window_cmp(const void *a, const void *b)
 static bool windows_are_sane(const struct dma_window *windows,
 			     unsigned int count)
 {
-	const struct dma_window *w;
+	const struct dma_window *w, *translated = NULL;
 
 	for (w = windows; w < windows + count; w++) {
 		if (w->last < w->first)
@@ -53,6 +53,11 @@ static bool windows_are_sane(const struct dma_window *windows,
 		if (w->kind == DMA_WINDOW_DIRECT &&
 		    w->phys + (w->last - w->first) < w->phys)
 			return false;
+		if (w->kind != DMA_WINDOW_TRANSLATED)
+			continue;
+		if (translated)
+			return false;
+		translated = w;
 	}
 	return true;
 }
@@ -61,7 +66,7 @@ static bool windows_are_sane(const struct dma_window *windows,
  * dma_windows_translated - the window in which mappings can be made
  * @set: windows
  *
- * Return: the lowest translated window, or NULL.
+ * Return: the window, or NULL if there is none.
  */
 const struct dma_window *dma_windows_translated(const struct dma_windows *set)
 {
@@ -102,12 +107,12 @@ static bool windows_are_optional(const struct dma_windows *set)
 
 /**
  * dma_windows_create - make a set of windows
- * @windows: windows in any order
+ * @windows: windows in any order, of which at most one is translated
  * @count: their number, 1 to DMA_WINDOWS_MAX
  *
  * Context: process, may sleep
  * Return: the set, for dma_windows_destroy(); -EINVAL when windows overlap or
- * have no end, -ENOMEM.
+ * have no end, or two are translated, -ENOMEM.
  */
 struct dma_windows *dma_windows_create(const struct dma_window *windows,
 				       unsigned int count)

@@ -155,7 +155,7 @@ static void windows_of_one_kind(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, dma_windows_to_phys(set, SZ_1M, &phys));
 }
 
-static void windows_must_not_overlap(struct kunit *test)
+static void windows_that_cannot_be(struct kunit *test)
 {
 	static const struct dma_window overlap[] = {
 		DIRECT(0, SZ_1G, 0), TRANSLATED(SZ_1G, SZ_2G),
@@ -164,11 +164,17 @@ static void windows_must_not_overlap(struct kunit *test)
 	static const struct dma_window wraps[] = {
 		DIRECT(0, SZ_4K, PHYS_ADDR_MAX - 5),
 	};
+	static const struct dma_window two[] = {
+		TRANSLATED(SZ_1M, SZ_1G), DIRECT(0, SZ_4K, 0),
+		TRANSLATED(SZ_2G, SZ_4G),
+	};
 
 	KUNIT_EXPECT_EQ(test, PTR_ERR(dma_windows_create(overlap, 2)), -EINVAL);
 	KUNIT_EXPECT_EQ(test, PTR_ERR(dma_windows_create(reversed, 1)),
 			-EINVAL);
 	KUNIT_EXPECT_EQ(test, PTR_ERR(dma_windows_create(wraps, 1)), -EINVAL);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(dma_windows_create(two, 3)), -EINVAL);
+	windows(test, two, 2);
 	KUNIT_EXPECT_EQ(test, PTR_ERR(dma_windows_create(overlap, 0)), -EINVAL);
 	KUNIT_EXPECT_EQ(test, PTR_ERR(dma_windows_create(overlap,
 							 DMA_WINDOWS_MAX + 1)),
@@ -181,6 +187,7 @@ struct model {
 	u8 bus[MODEL_SIZE];
 	struct dma_window w[DMA_WINDOWS_MAX];
 	unsigned int count;
+	bool translated;		/* one of them is */
 };
 
 static u32 rnd_below(struct model *m, u32 below)
@@ -190,9 +197,10 @@ static u32 rnd_below(struct model *m, u32 below)
 
 static void model_add(struct model *m, u32 first, u32 last)
 {
-	bool direct = rnd_below(m, 3);
+	bool direct = m->translated || rnd_below(m, 3);
 	u32 phys = rnd_below(m, MODEL_SIZE - (last - first)), i;
 
+	m->translated |= !direct;
 	m->w[m->count++] = (struct dma_window){
 		.first = first,
 		.last = last,
@@ -210,6 +218,7 @@ static void model_fill(struct model *m)
 
 	memset(m->bus, 0, sizeof(m->bus));
 	m->count = 0;
+	m->translated = false;
 	while (m->count < DMA_WINDOWS_MAX && at < MODEL_SIZE) {
 		u32 last = min(at + rnd_below(m, 30), MODEL_SIZE - 1);
 
@@ -560,7 +569,7 @@ static struct kunit_case dma_window_cases[] = {
 	KUNIT_CASE(windows_like_power),
 	KUNIT_CASE(windows_like_gart),
 	KUNIT_CASE(windows_of_one_kind),
-	KUNIT_CASE(windows_must_not_overlap),
+	KUNIT_CASE(windows_that_cannot_be),
 	KUNIT_CASE(windows_agree_with_brute_force),
 	KUNIT_CASE(windows_close_and_open),
 	KUNIT_CASE(windows_close_while_others_map),
