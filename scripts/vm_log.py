@@ -91,6 +91,9 @@ TIMER = "timer doesn't work through Interrupt-remapped IO-APIC"
 # The guest says so when its processors were taken away for seconds: drivers
 # that watch their devices may have complained, and may have been right.
 STOOD = "rig: the machine stood still"
+# Where KVM runs on an emulated processor, its thread has been seen to run
+# through its stack and into the memory below, in QEMU 7.2 and 10.
+LOST = re.compile(r"Oops: double fault(?:.*\n){1,12}.*\bComm: qemu-system")
 # Who takes the console over prints what the other one had begun, anew.
 ANEW = "** replaying previous printk message **"
 

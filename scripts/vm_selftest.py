@@ -77,7 +77,7 @@ LOCKS = ["WARNING: possible circular locking dependency detected",
 
 
 OOPS = ["Oops: double fault: 0000 [#1] SMP",
-        "CPU: 1 UID: 0 PID: 191 Comm: qemu Not tainted 7.3.0",
+        "CPU: 1 UID: 0 PID: 191 Comm: qemu-system-x86 Not tainted 7.3.0",
         "RIP: 0010:svm_vcpu_run+0x1f0/0x5b0",
         "Code: 48 8b 04 25 <0f> 01 d8",
         "RSP: 0018:ffffc90000a3fd50 EFLAGS: 00010046",
@@ -103,6 +103,15 @@ class Log(unittest.TestCase):
         many = ["Call Trace:", *(f" f{i}+0x1/0x2" for i in range(40))]
         self.assertLess(len(vm_log.complaints("\n".join(many))), 20)
         self.assertEqual(vm_log.complaints("\n".join(many[1:])), [])
+
+    def test_lost(self):
+        """A double fault of KVM's thread is told from others."""
+        text = "\n".join(f"[   T191] {line}" for line in OOPS)
+        self.assertTrue(vm_log.LOST.search(text))
+        self.assertFalse(vm_log.LOST.search(text.replace("qemu", "dmaload")))
+        self.assertFalse(vm_log.LOST.search(text.replace("double", "page")))
+        self.assertFalse(vm_log.LOST.search(
+            text.replace("CPU: 1", "x\n" * 20 + "CPU: 1")))
 
     def test_stamped(self):
         """Time stamps do not hide a report."""
