@@ -91,8 +91,8 @@ TIMER = "timer doesn't work through Interrupt-remapped IO-APIC"
 # The guest says so when its processors were taken away for seconds: drivers
 # that watch their devices may have complained, and may have been right.
 STOOD = "rig: the machine stood still"
-# Where KVM runs on an emulated processor, its thread has been seen to run
-# through its stack and into the memory below, in QEMU 7.2 and 10.
+# Where KVM runs on an emulated processor, exceptions of its thread have been
+# seen to nest in irqentry_enter() until they had run through the stack.
 LOST = re.compile(r"Oops: double fault(?:.*\n){1,12}.*\bComm: qemu-system")
 # Who takes the console over prints what the other one had begun, anew.
 ANEW = "** replaying previous printk message **"
@@ -165,6 +165,13 @@ def wanted(line, stale):
     return found and int(found.group(1), 16) >> 12 in stale
 
 
+def fails(line, pattern, known, stale):
+    """Is this a line for which a boot fails?"""
+    return (pattern.search(line)
+            and not any(re.search(allowed, line) for allowed in known)
+            and not wanted(line, stale))
+
+
 def complaints(text, known=(), stale=()):
     """Lines of a kernel log that fail a boot, and where it happened.
 
@@ -176,9 +183,8 @@ def complaints(text, known=(), stale=()):
     for lines in by_caller(text):
         places = 0
         for line in map(str.strip, without(lines, known)):
-            if (KERNEL.search(line) and not HARMLESS.search(line)
-                    and not any(re.search(pattern, line) for pattern in known)
-                    and not wanted(line, stale)):
+            if (fails(line, KERNEL, known, stale)
+                    and not HARMLESS.search(line)):
                 places = PLACES
             elif places and PLACE.match(line):
                 places -= 1
@@ -190,6 +196,5 @@ def complaints(text, known=(), stale=()):
 
 def qemu_complaints(text, known=(), stale=()):
     """Lines of QEMU's log that fail a boot."""
-    return [line.strip() for line in text.splitlines() if QEMU.search(line)
-            and not any(re.search(pattern, line) for pattern in known)
-            and not wanted(line, stale)]
+    return [line.strip() for line in text.splitlines()
+            if fails(line, QEMU, known, stale)]

@@ -43,7 +43,8 @@ static int window_cmp(const void *a, const void *b)
 static bool windows_are_sane(const struct dma_window *windows,
 			     unsigned int count)
 {
-	const struct dma_window *w, *translated = NULL;
+	unsigned int translated = 0;
+	const struct dma_window *w;
 
 	for (w = windows; w < windows + count; w++) {
 		if (w->last < w->first)
@@ -53,13 +54,9 @@ static bool windows_are_sane(const struct dma_window *windows,
 		if (w->kind == DMA_WINDOW_DIRECT &&
 		    w->phys + (w->last - w->first) < w->phys)
 			return false;
-		if (w->kind != DMA_WINDOW_TRANSLATED)
-			continue;
-		if (translated)
-			return false;
-		translated = w;
+		translated += w->kind == DMA_WINDOW_TRANSLATED;
 	}
-	return true;
+	return translated <= 1;
 }
 
 /**

@@ -187,7 +187,6 @@ struct model {
 	u8 bus[MODEL_SIZE];
 	struct dma_window w[DMA_WINDOWS_MAX];
 	unsigned int count;
-	bool translated;		/* one of them is */
 };
 
 static u32 rnd_below(struct model *m, u32 below)
@@ -197,10 +196,10 @@ static u32 rnd_below(struct model *m, u32 below)
 
 static void model_add(struct model *m, u32 first, u32 last)
 {
-	bool direct = m->translated || rnd_below(m, 3);
+	/* One window at most is translated. */
+	bool direct = memchr(m->bus, 1, sizeof(m->bus)) || rnd_below(m, 3);
 	u32 phys = rnd_below(m, MODEL_SIZE - (last - first)), i;
 
-	m->translated |= !direct;
 	m->w[m->count++] = (struct dma_window){
 		.first = first,
 		.last = last,
@@ -218,7 +217,6 @@ static void model_fill(struct model *m)
 
 	memset(m->bus, 0, sizeof(m->bus));
 	m->count = 0;
-	m->translated = false;
 	while (m->count < DMA_WINDOWS_MAX && at < MODEL_SIZE) {
 		u32 last = min(at + rnd_below(m, 30), MODEL_SIZE - 1);
 
